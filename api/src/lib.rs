@@ -1,0 +1,4 @@
+//! Renderings of the ledger for programs and people: what is JSON stands here, never on domain types.
+#![forbid(unsafe_code)]
+
+pub mod view;

@@ -1,0 +1,26 @@
+//! Keys, commitments and proofs of the confidential ledger, on ristretto255. No I/O, no async, no clock.
+//!
+//! Every relation of the protocol is one file under [`proof`]. A verifier turns proof bytes into [`Claims`]: linear
+//! equations in the group and range statements; [`Claims::accept`] decides them together.
+#![forbid(unsafe_code)]
+
+pub mod claims;
+pub mod derive;
+pub mod encoding;
+mod hash;
+pub mod linear;
+mod node_key;
+mod pairs;
+pub mod point;
+pub mod proof;
+mod transcript;
+
+pub use claims::{Claims, Rejected};
+pub use curve25519_dalek::ristretto::RistrettoPoint;
+pub use curve25519_dalek::scalar::Scalar;
+pub use encoding::{Bounded, Malformed, Text};
+pub use hash::Hash;
+pub use node_key::{BadSignature, NodeId, NodeKey, NodeSignature};
+pub use pairs::pairs;
+pub use point::{Encoded, Secret};
+pub use transcript::LedgerTranscript;

@@ -1,0 +1,14 @@
+//! The relations of the protocol, one file each: a `Statement`, a `Witness`, `prove` and `verify` (specs/proofs.md).
+
+pub mod amount;
+pub mod balance;
+pub mod links;
+pub mod owner;
+pub mod possession;
+pub mod range;
+pub mod spend;
+pub mod tag;
+pub mod wrap;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Disclosure keys: what a regulator or registrar holds to read its fields of an asset's legs for one epoch.
+
+use std::io::{self, Read, Write};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use rand_core::CryptoRngCore;
+use sudare_crypto::derive::Seed;
+use sudare_crypto::linear::LinearProof;
+use sudare_crypto::point::B;
+use sudare_crypto::proof::possession;
+use sudare_crypto::{
+    Claims, Encoded, Hash, Malformed, Rejected, RistrettoPoint, Secret, Text, encoding,
+};
+
+use crate::AssetId;
+
+/// One kind of content that a key may read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd, Ord)]
+pub enum Field {
+    /// Quantities.
+    Amounts,
+    /// The accounts on both sides.
+    Parties,
+    /// Trade id, delivery date, type and free text.
+    Trade,
+    /// Which note each input spends.
+    Links,
+}
+
+impl Field {
+    /// All fields, in the order of their bits.
+    pub const ALL: [Self; 4] = [Self::Amounts, Self::Parties, Self::Trade, Self::Links];
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Amounts => 1,
+            Self::Parties => 2,
+            Self::Trade => 4,
+            Self::Links => 8,
+        }
+    }
+}
+
+impl std::fmt::Display for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Amounts => "amounts",
+            Self::Parties => "parties",
+            Self::Trade => "trade",
+            Self::Links => "links",
+        })
+    }
+}
+
+/// A set of at least one field.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd, Ord)]
+pub struct Fields(u8);
+
+impl Fields {
+    /// All fields, as the registrar's key has.
+    pub const ALL: Self = Self(15);
+
+    /// The set of `fields`; none if it is empty.
+    #[must_use]
+    pub fn of(fields: &[Field]) -> Option<Self> {
+        let bits = fields.iter().fold(0, |bits, field| bits | field.bit());
+        (bits != 0).then_some(Self(bits))
+    }
+
+    /// Whether the set has `field`.
+    #[must_use]
+    pub fn has(self, field: Field) -> bool {
+        self.0 & field.bit() != 0
+    }
+}
+
+impl std::fmt::Display for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<String> = Field::ALL
+            .into_iter()
+            .filter(|field| self.has(*field))
+            .map(|f| f.to_string())
+            .collect();
+        f.write_str(&names.join(","))
+    }
+}
+
+impl BorshSerialize for Fields {
+    fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.0.serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Fields {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        match u8::deserialize_reader(reader)? {
+            bits @ 1..=15 => Ok(Self(bits)),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "unknown or empty fields")),
+        }
+    }
+}
+
+/// What a disclosure key is for; its proof of possession signs this.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct KeyPurpose {
+    /// The network.
+    pub network: Hash,
+    /// The asset.
+    pub asset: AssetId,
+    /// The epoch's number.
+    pub epoch: u32,
+    /// What the key reads.
+    pub fields: Fields,
+    /// Whose key it is.
+    pub label: Text<32>,
+}
+
+/// A public disclosure key with its proof of possession, as it stands in a policy.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct DisclosureKey {
+    /// Whose key it is; the first key of an epoch is the registrar's.
+    pub label: Text<32>,
+    /// What it reads.
+    pub fields: Fields,
+    /// `K = k*B`.
+    pub point: Encoded,
+    /// Proof of possession over [`KeyPurpose`].
+    pub possession: LinearProof,
+}
+
+impl DisclosureKey {
+    /// The equation that holds if whoever made this key for this asset and epoch held `k`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Shape`] if the proof has the wrong number of parts.
+    pub fn claim(
+        &self,
+        network: Hash,
+        asset: AssetId,
+        epoch: u32,
+        claims: &mut Claims,
+    ) -> Result<(), Rejected> {
+        let purpose =
+            KeyPurpose { network, asset, epoch, fields: self.fields, label: self.label.clone() };
+        let statement =
+            possession::Statement { key: self.point, purpose: encoding::encode(&purpose) };
+        possession::verify(&statement, &self.possession, claims)
+    }
+}
+
+/// A disclosure key's secret `k`. Wiped on drop, never printed.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct DisclosureSecret(Secret);
+
+impl DisclosureSecret {
+    /// The secret of a master seed for one purpose (hardened: no key says anything of another).
+    #[must_use]
+    pub fn derive(master: &Seed, purpose: &KeyPurpose) -> Self {
+        Self(master.scalar(b"disclosure key", &encoding::encode(purpose)))
+    }
+
+    /// The public key with its proof of possession.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] never in practice.
+    pub fn publish(
+        &self,
+        purpose: &KeyPurpose,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<DisclosureKey, Malformed> {
+        let statement =
+            possession::Statement { key: self.0.public(), purpose: encoding::encode(purpose) };
+        Ok(DisclosureKey {
+            label: purpose.label.clone(),
+            fields: purpose.fields,
+            point: statement.key,
+            possession: possession::prove(&statement, &self.0, rng)?,
+        })
+    }
+
+    /// `K`.
+    #[must_use]
+    pub fn point(&self) -> Encoded {
+        self.0.public()
+    }
+
+    /// `ciphertext - k*ephemeral`: the account of an identity ciphertext, `v*B` of an amount's, `M` of a wrapped key.
+    ///
+    /// (!) Only for points of verified legs in scope; anything else makes its caller a decryption oracle.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if a point does not decode.
+    pub fn decrypt(
+        &self,
+        ephemeral: &Encoded,
+        ciphertext: &Encoded,
+    ) -> Result<RistrettoPoint, Malformed> {
+        Ok(ciphertext.decompress()? - ephemeral.decompress()? * self.0.0)
+    }
+
+    /// The value of an amount ciphertext if it is `expected`: compares `v*B` without solving a discrete logarithm.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if a point does not decode.
+    pub fn amount_is(
+        &self,
+        ephemeral: &Encoded,
+        ciphertext: &Encoded,
+        expected: u64,
+    ) -> Result<bool, Malformed> {
+        Ok(self.decrypt(ephemeral, ciphertext)? == B * sudare_crypto::Scalar::from(expected))
+    }
+}

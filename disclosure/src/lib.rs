@@ -1,0 +1,13 @@
+//! Selective disclosure: asset terms and their policy, disclosure keys, epochs, sealed memo sections and decryption. No I/O.
+#![forbid(unsafe_code)]
+
+pub mod dlog;
+pub mod key;
+pub mod policy;
+pub mod section;
+pub mod terms;
+
+pub use key::{DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose};
+pub use policy::{Epoch, Policy, PolicyError};
+pub use section::{Section, SectionKind, Unreadable};
+pub use terms::{AssetCore, AssetId, AssetTerms, SignedTerms, TermsError};

@@ -1,0 +1,254 @@
+//! Reading verified legs with disclosure keys, and what follows from them: the register.
+
+use std::collections::BTreeMap;
+
+use sudare_crypto::point::B;
+use sudare_crypto::{Claims, Encoded, Scalar, pairs};
+use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, SectionKind};
+
+use super::{AuditError, Fault, Pending, ReadLeg, Report, Solve, count};
+use crate::leg::{Amount, Disclosed, Leg, Links};
+use crate::note::{Note, NoteId};
+
+/// All notes that the log made and all legs that were read.
+#[derive(Default)]
+pub(super) struct Register {
+    notes: BTreeMap<NoteId, NoteRow>,
+    rows: Vec<Row>,
+}
+
+struct NoteRow {
+    note: Note,
+    /// The entry that spent it; none also if no key reads which.
+    spent: Option<u64>,
+    account: Option<Encoded>,
+    value: Option<u64>,
+}
+
+struct Row {
+    leg: ReadLeg,
+    /// The quantities as read, some of them perhaps still points; none out of scope.
+    amounts: Option<Vec<Amount>>,
+    made: Vec<NoteId>,
+    bound: u64,
+    links: bool,
+}
+
+impl Register {
+    /// How many legs were read.
+    pub(super) fn legs(&self) -> u64 {
+        count(self.rows.len())
+    }
+
+    /// Reads a leg whose equations hold with whichever of the keys are in force in its epoch, and moves the register. Gives
+    /// the equation of its links, still to be decided.
+    ///
+    /// Enforces [SEC-4] after the fact, [LNK-1], and [APR-10]: what an entitled key should read it can, inputs are live notes,
+    /// and a spend is booked on the note's account.
+    pub(super) fn read(
+        &mut self,
+        pending: &Pending,
+        terms: &AssetTerms,
+        keys: &[(Encoded, DisclosureSecret)],
+    ) -> Result<Claims, Fault> {
+        let leg = &pending.leg.leg;
+        let epoch = terms.policy.epoch(leg.header.epoch).ok_or(Fault::Epoch)?;
+        let seen = disclose(leg, epoch, keys)?;
+        let trade = match seen.trade {
+            Some(None) => return Err(Fault::Unreadable(SectionKind::Trade)),
+            Some(trade) => trade,
+            None => None,
+        };
+        let in_scope = seen.links.is_some();
+        let links = match seen.links {
+            Some(None) if !leg.inputs.is_empty() => {
+                return Err(Fault::Unreadable(SectionKind::Links));
+            }
+            Some(links) => links,
+            None => None,
+        };
+        let (senders, receivers) = seen.parties.map_or((None, None), |(s, r)| (Some(s), Some(r)));
+        let mut claims = Claims::new();
+        let spends = match &links {
+            Some(links) => {
+                Some(self.spend(pending.entry, leg, links, senders.as_deref(), &mut claims)?)
+            }
+            None => leg.inputs.is_empty().then(Vec::new),
+        };
+        let made = self.make(leg, receivers.as_deref());
+        self.rows.push(Row {
+            leg: ReadLeg {
+                entry: pending.entry,
+                tx: pending.tx,
+                index: pending.leg.index,
+                time: pending.leg.receipt.entry.time,
+                epoch: leg.header.epoch,
+                purpose: leg.header.purpose,
+                mint: leg.header.mint,
+                burn: leg.header.burn,
+                amounts: None,
+                senders,
+                receivers,
+                trade,
+                spends,
+            },
+            amounts: seen.amounts,
+            made,
+            bound: pending.bound,
+            links: in_scope,
+        });
+        Ok(claims)
+    }
+
+    /// Finds hidden amounts, adds up every leg and the register in plain numbers, and completes the report.
+    ///
+    /// Enforces [LOG-4]: the live notes sum to the supply.
+    pub(super) fn finish(self, report: &mut Report, solve: Solve<'_>) -> Result<(), AuditError> {
+        let Self { mut notes, rows } = self;
+        for mut row in rows {
+            let seen = &row.leg;
+            report.scope.amounts += u64::from(row.amounts.is_some());
+            report.scope.parties += u64::from(seen.receivers.is_some());
+            report.scope.trade += u64::from(seen.trade.is_some());
+            report.scope.links += u64::from(row.links);
+            report.scope.spends += u64::from(seen.spends.is_some());
+            if let Some(amounts) = row.amounts.take() {
+                let values = values(&row, amounts, report, solve)?;
+                for (id, value) in pairs(&row.made, &values).into_iter().flatten() {
+                    if let Some(note) = notes.get_mut(id) {
+                        note.value = Some(*value);
+                    }
+                }
+                row.leg.amounts = Some(values);
+            }
+            if adds_up(&notes, &row.leg) == Some(false) {
+                let entry = row.leg.entry;
+                return Err(AuditError::Entry { entry, fault: Fault::Unbalanced });
+            }
+            report.read.push(row.leg);
+        }
+        // Without a key to all links nobody can tell which notes live.
+        if report.scope.spends == report.legs {
+            settle(&notes, report)?;
+        }
+        Ok(())
+    }
+
+    fn spend(
+        &mut self,
+        entry: u64,
+        leg: &Leg,
+        links: &Links,
+        senders: Option<&[Encoded]>,
+        claims: &mut Claims,
+    ) -> Result<Vec<NoteId>, Fault> {
+        let mut spent = Vec::with_capacity(links.notes.len());
+        for (input, id) in (0u8..).zip(links.notes.iter()) {
+            let unknown = Fault::UnknownNote { input, note: *id };
+            let row = self.notes.get_mut(id).ok_or(unknown)?;
+            if let Some(before) = row.spent.replace(entry) {
+                return Err(Fault::NoteSpent { input, before });
+            }
+            let sender = senders.and_then(|senders| senders.get(usize::from(input)));
+            if row.account.is_some_and(|owner| sender.is_some_and(|sender| *sender != owner)) {
+                return Err(Fault::WrongOwner { input });
+            }
+            spent.push(row.note);
+        }
+        leg.check_links(&spent, &links.proof, claims)?;
+        Ok(links.notes.to_vec())
+    }
+
+    fn make(&mut self, leg: &Leg, receivers: Option<&[Encoded]>) -> Vec<NoteId> {
+        let mut made = Vec::with_capacity(leg.outputs.len());
+        for (index, note) in leg.notes().enumerate() {
+            let account = receivers.and_then(|receivers| receivers.get(index)).copied();
+            made.push(note.id());
+            self.notes.insert(note.id(), NoteRow { note, spent: None, account, value: None });
+        }
+        made
+    }
+}
+
+/// What the keys read of the leg together.
+fn disclose(
+    leg: &Leg,
+    epoch: &Epoch,
+    keys: &[(Encoded, DisclosureSecret)],
+) -> Result<Disclosed, Fault> {
+    let mut all = Disclosed { amounts: None, parties: None, trade: None, links: None };
+    for (point, key) in keys {
+        if epoch.keys.iter().any(|one| one.point == *point) {
+            let one = leg.disclose(epoch, key)?;
+            all = Disclosed {
+                amounts: all.amounts.or(one.amounts),
+                parties: all.parties.or(one.parties),
+                trade: all.trade.or(one.trade),
+                links: all.links.or(one.links),
+            };
+        }
+    }
+    Ok(all)
+}
+
+/// The leg's quantities; those that the memo hides are searched for and checked.
+fn values(
+    row: &Row,
+    amounts: Vec<Amount>,
+    report: &mut Report,
+    solve: Solve<'_>,
+) -> Result<Vec<u64>, AuditError> {
+    let (entry, bound) = (row.leg.entry, row.bound);
+    let mut values = Vec::with_capacity(amounts.len());
+    for (output, amount) in (0u8..).zip(amounts) {
+        values.push(match amount {
+            Amount::Known(value) => value,
+            Amount::Hidden(point) => {
+                report.false_memos.push((entry, output));
+                solve(&point, bound)
+                    .filter(|value| Encoded::of(&(B * Scalar::from(*value))) == point)
+                    .ok_or(AuditError::Unsolved { entry, output, bound })?
+            }
+        });
+    }
+    Ok(values)
+}
+
+/// Whether inputs and mint are outputs and burn, in plain numbers; none if not all of them are known.
+fn adds_up(notes: &BTreeMap<NoteId, NoteRow>, leg: &ReadLeg) -> Option<bool> {
+    let (mut before, mut after) = (u128::from(leg.mint), u128::from(leg.burn));
+    for id in leg.spends.as_ref()? {
+        before = before.checked_add(notes.get(id)?.value?.into())?;
+    }
+    for value in leg.amounts.as_ref()? {
+        after = after.checked_add(u128::from(*value))?;
+    }
+    Some(before == after)
+}
+
+/// The register, as far as amounts and parties of every leg are known.
+fn settle(notes: &BTreeMap<NoteId, NoteRow>, report: &mut Report) -> Result<(), AuditError> {
+    let live: Vec<&NoteRow> = notes.values().filter(|row| row.spent.is_none()).collect();
+    report.live = Some(count(live.len()));
+    if report.scope.amounts < report.legs {
+        return Ok(());
+    }
+    let values = live.iter().map(|row| u128::from(row.value.unwrap_or(0)));
+    let held = values.sum();
+    if held != u128::from(report.supply) {
+        return Err(AuditError::Register { held, supply: report.supply });
+    }
+    report.sums = true;
+    if report.scope.parties < report.legs {
+        return Ok(());
+    }
+    let mut holdings: BTreeMap<Encoded, u64> = BTreeMap::new();
+    for row in live {
+        if let (Some(account), Some(value)) = (row.account, row.value) {
+            let holding = holdings.entry(account).or_default();
+            *holding = holding.checked_add(value).ok_or(AuditError::Overflow)?;
+        }
+    }
+    report.holdings = Some(holdings);
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! The regulator's node: keeps what its replays showed, and two checkpoints of one log that can't both be right.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use sudare_crypto::derive::Seed;
+use sudare_crypto::{Hash, NodeId, Text};
+use sudare_disclosure::{AssetId, DisclosureSecret, KeyPurpose};
+
+use super::AssetLog;
+use crate::kv::{Be, Kv, StorageError, Table, Tx};
+use crate::messages::Reason;
+use crate::role::{Answer, Event, Machine, Moment, OUTBOX, next_number};
+use crate::tree::{Checkpoint, ConsistencyProof, SignedCheckpoint};
+
+/// The longest log checkpoint seen of each asset.
+const HEADS: Table<AssetId, Head> = Table::new(0x01, "checkpoint head");
+const REPLAYS: Table<(AssetId, Be), Recorded> = Table::new(0x02, "replay");
+const EVIDENCE: Table<(AssetId, Be), Evidence> = Table::new(0x03, "evidence");
+const NUMBER: u8 = 0x01;
+
+/// A regulator.
+#[derive(Clone, Debug)]
+pub struct Regulator {
+    network: Hash,
+    master: Seed,
+}
+
+/// What a regulator's operator can ask for.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Instruction {
+    /// Keeps the result of a replay.
+    RecordReplay(Box<RecordReplay>),
+}
+
+/// The result of a replay that found no fault.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct RecordReplay {
+    /// The asset.
+    pub asset: AssetId,
+    /// Its registrar; the same in every replay of the asset.
+    pub registrar: NodeId,
+    /// The checkpoint that the replay ended with.
+    pub checkpoint: SignedCheckpoint,
+    /// That the longer of this checkpoint and the longest recorded before extends the other; not looked at for the first,
+    /// or for the same size.
+    pub consistency: ConsistencyProof,
+    /// What the replay showed, for people.
+    pub summary: Text<256>,
+}
+
+/// A replay that was recorded.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Recorded {
+    /// When, ms since the Unix epoch.
+    pub at: u64,
+    /// Entries replayed.
+    pub size: u64,
+    /// The log's root at that size.
+    pub root: Hash,
+    /// The checkpoint, signed.
+    pub checkpoint: SignedCheckpoint,
+    /// What the replay showed.
+    pub summary: Text<256>,
+}
+
+/// Two signed checkpoints of one log of which neither was shown to extend the other.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Evidence {
+    /// When the second was refused, ms since the Unix epoch.
+    pub at: u64,
+    /// Whose log.
+    pub registrar: NodeId,
+    /// The one that was recorded.
+    pub recorded: SignedCheckpoint,
+    /// The one that was refused.
+    pub refused: SignedCheckpoint,
+    /// Whether the two alone convict the registrar: one size, two roots. Otherwise it is asked for a consistency proof, which
+    /// exists unless it forked its log.
+    pub proven: bool,
+}
+
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+struct Head {
+    registrar: NodeId,
+    checkpoint: SignedCheckpoint,
+}
+
+enum Fork {
+    No,
+    Unexplained,
+    Proven,
+}
+
+impl Regulator {
+    /// The regulator of this network; its disclosure keys are derived from `master`.
+    #[must_use]
+    pub const fn new(network: Hash, master: Seed) -> Self {
+        Self { network, master }
+    }
+
+    /// The secret of a disclosure key, to be published for an asset's terms or given to a [`Replay`](super::Replay).
+    #[must_use]
+    pub fn disclosure(&self, purpose: &KeyPurpose) -> DisclosureSecret {
+        DisclosureSecret::derive(&self.master, purpose)
+    }
+
+    /// The longest checkpoint recorded of an asset, which the next consistency proof is about.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn head(kv: &dyn Kv, asset: AssetId) -> Result<Option<SignedCheckpoint>, StorageError> {
+        Ok(HEADS.get(kv, &asset)?.map(|head| head.checkpoint))
+    }
+
+    /// At most `limit` replays of an asset after the one with number `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn replays(
+        kv: &dyn Kv,
+        asset: AssetId,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Recorded)>, StorageError> {
+        let after = after.map(|number| (asset, Be(number)));
+        let rows = REPLAYS.rows_under(kv, asset.0.as_bytes(), after.as_ref(), limit)?;
+        Ok(rows.into_iter().map(|((_, number), row)| (number.0, row)).collect())
+    }
+
+    /// At most `limit` pieces of evidence about an asset's log, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn evidence(
+        kv: &dyn Kv,
+        asset: AssetId,
+        limit: usize,
+    ) -> Result<Vec<Evidence>, StorageError> {
+        let rows = EVIDENCE.rows_under(kv, asset.0.as_bytes(), None, limit)?;
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// Enforces [LOG-1] and [LOG-5]: every recorded checkpoint extends or is extended by every other; what does not is kept
+    /// and refused.
+    fn record(
+        &self,
+        tx: &Tx<'_>,
+        now: u64,
+        new: RecordReplay,
+    ) -> Result<Result<(), Reason>, StorageError> {
+        let log = AssetLog { network: self.network, asset: new.asset, registrar: new.registrar };
+        let opened =
+            log.origin().and_then(|origin| new.checkpoint.open(&origin, &new.registrar).cloned());
+        let Ok(checkpoint) = opened else { return Ok(Err(Reason::Signature)) };
+        let head = HEADS.get(tx, &new.asset)?;
+        if let Some(head) = &head {
+            if head.registrar != new.registrar {
+                return Ok(Err(Reason::Malformed));
+            }
+            let fork = fork(head.checkpoint.unverified(), &checkpoint, &new.consistency);
+            if !matches!(fork, Fork::No) {
+                self.keep(tx, now, &new, head, matches!(fork, Fork::Proven))?;
+                return Ok(Err(Reason::Proof));
+            }
+        }
+        let longest = head.map(|head| head.checkpoint.unverified().size);
+        if longest.is_none_or(|longest| checkpoint.size > longest) {
+            let (registrar, checkpoint) = (new.registrar, new.checkpoint.clone());
+            HEADS.put(tx, &new.asset, &Head { registrar, checkpoint });
+        }
+        let (size, root) = (checkpoint.size, checkpoint.root);
+        let row =
+            Recorded { at: now, size, root, checkpoint: new.checkpoint, summary: new.summary };
+        REPLAYS.put(tx, &(new.asset, Be(next_number(tx, NUMBER)?)), &row);
+        Ok(Ok(()))
+    }
+
+    fn keep(
+        &self,
+        tx: &Tx<'_>,
+        at: u64,
+        new: &RecordReplay,
+        head: &Head,
+        proven: bool,
+    ) -> Result<(), StorageError> {
+        let (registrar, recorded) = (new.registrar, head.checkpoint.clone());
+        let row = Evidence { at, registrar, recorded, refused: new.checkpoint.clone(), proven };
+        EVIDENCE.put(tx, &(new.asset, Be(next_number(tx, NUMBER)?)), &row);
+        Ok(())
+    }
+}
+
+/// Whether the shorter of two checkpoints of one log is not the other's beginning.
+fn fork(one: &Checkpoint, other: &Checkpoint, proof: &ConsistencyProof) -> Fork {
+    if one.size == other.size {
+        return if one.root == other.root { Fork::No } else { Fork::Proven };
+    }
+    let (old, new) = if one.size < other.size { (one, other) } else { (other, one) };
+    match proof.verify(old.size, &old.root, new.size, &new.root) {
+        Ok(()) => Fork::No,
+        Err(_) => Fork::Unexplained,
+    }
+}
+
+impl Machine for Regulator {
+    type Instruction = Instruction;
+    type Job = ();
+    type Outcome = ();
+
+    fn handle(
+        &self,
+        tx: &Tx<'_>,
+        moment: &Moment,
+        event: Event<Instruction, ()>,
+    ) -> Result<Answer, StorageError> {
+        match event {
+            Event::Instruct(Instruction::RecordReplay(new)) => {
+                Ok(self.record(tx, moment.now, *new)?.map(|()| Text::default()))
+            }
+            Event::Message { .. } => Ok(Err(Reason::WrongRole)),
+            Event::Delivered { number, .. } => {
+                OUTBOX.delete(tx, &Be(number));
+                Ok(Ok(Text::default()))
+            }
+            Event::Done { .. } | Event::Tick => Ok(Ok(Text::default())),
+        }
+    }
+
+    fn perform(&self, _: &dyn Kv, (): &(), _: [u8; 32]) -> Result<(), StorageError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! What a replay has shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sudare_crypto::{Encoded, Hash};
+
+use super::AssetLog;
+use crate::leg::{Purpose, TradeInfo};
+use crate::note::NoteId;
+use crate::transaction::TxId;
+
+/// The result of a replay that found no fault. [`Display`](fmt::Display) states it in words, with what stays open.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    /// The log.
+    pub log: AssetLog,
+    /// The root that was rebuilt, which is the checkpoint's.
+    pub root: Hash,
+    /// Entries replayed, which are all below the checkpoint.
+    pub entries: u64,
+    /// How many of them are legs.
+    pub legs: u64,
+    /// The versions of the terms, in order.
+    pub terms: Vec<TermsUse>,
+    /// Atomic units minted over all time.
+    pub minted: u128,
+    /// Atomic units burned over all time.
+    pub burned: u128,
+    /// `minted - burned`.
+    pub supply: u64,
+    /// Tags spent, each once.
+    pub tags: u64,
+    /// Notes made, each with an owner commitment of its own.
+    pub notes: u64,
+    /// Of how many legs the keys read which field.
+    pub scope: Coverage,
+    /// How many notes live, if the links of all legs were read.
+    pub live: Option<u64>,
+    /// Whether the live notes were summed to the supply in plain numbers.
+    pub sums: bool,
+    /// The holding of each account in atomic units, if amounts, parties and links of all legs were read.
+    pub holdings: Option<BTreeMap<Encoded, u64>>,
+    /// Entry and output of every amount whose memo was false, so that it had to be searched for: sender and registrar lied.
+    pub false_memos: Vec<(u64, u8)>,
+    /// The legs as read, in order.
+    pub read: Vec<ReadLeg>,
+}
+
+/// A version of the terms and how much it was used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TermsUse {
+    /// Its number.
+    pub number: u32,
+    /// Its hash, which legs cite.
+    pub hash: Hash,
+    /// How many epochs it has.
+    pub epochs: u64,
+    /// How many legs cite it.
+    pub legs: u64,
+}
+
+/// Of how many legs each field was read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Coverage {
+    /// Quantities.
+    pub amounts: u64,
+    /// Accounts.
+    pub parties: u64,
+    /// Trade data.
+    pub trade: u64,
+    /// Notes spent.
+    pub links: u64,
+    /// As `links`, and legs that spend nothing.
+    pub spends: u64,
+}
+
+/// A leg as the keys read it; what is out of scope is none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ReadLeg {
+    /// Its index in the log.
+    pub entry: u64,
+    /// Its transaction.
+    pub tx: TxId,
+    /// Which leg of it.
+    pub index: u8,
+    /// When it was notarised, by the notary's clock, ms since the Unix epoch.
+    pub time: u64,
+    /// The epoch of its keys.
+    pub epoch: u32,
+    /// What it does.
+    pub purpose: Purpose,
+    /// Atomic units made.
+    pub mint: u64,
+    /// Atomic units ended.
+    pub burn: u64,
+    /// The quantity of each output, atomic units.
+    pub amounts: Option<Vec<u64>>,
+    /// The account of each input.
+    pub senders: Option<Vec<Encoded>>,
+    /// The account of each output.
+    pub receivers: Option<Vec<Encoded>>,
+    /// The trade's data.
+    pub trade: Option<TradeInfo>,
+    /// The note that each input spends; empty without inputs, whatever the scope.
+    pub spends: Option<Vec<NoteId>>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entries, legs, .. } = self;
+        writeln!(f, "asset {}, registrar {}", self.log.asset, self.log.registrar)?;
+        writeln!(f, "entries 0..{entries} of {entries}, none missing; root {}", self.root)?;
+        writeln!(
+            f,
+            "legs 0..{legs} of {legs}, none missing, none unreadable to the keys in scope"
+        )?;
+        writeln!(f, "every proof, approval, receipt and spend signature verifies")?;
+        writeln!(
+            f,
+            "{} tags, each spent once; {} notes made, no owner commitment twice",
+            self.tags, self.notes
+        )?;
+        let (minted, burned) = (self.minted, self.burned);
+        writeln!(
+            f,
+            "supply = minted - burned = {minted} - {burned} = {} atomic units",
+            self.supply
+        )?;
+        for version in self.terms.iter().rev().take(2).rev() {
+            writeln!(f, "terms version {}: {} legs", version.number, version.legs)?;
+        }
+        self.register(f)?;
+        self.not_in_scope(f)?;
+        for (entry, output) in &self.false_memos {
+            writeln!(
+                f,
+                "finding: entry {entry} output {output}: false memo, [SEC-4] broken by sender and registrar; amount found by search"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn register(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(live) = self.live else {
+            return writeln!(f, "live notes: not known, links are not in scope for every leg");
+        };
+        writeln!(f, "every input is a note of this log, spent once; live notes: {live}")?;
+        if self.sums {
+            writeln!(f, "register: the live notes sum to the supply")?;
+        }
+        match &self.holdings {
+            Some(holdings) => writeln!(f, "holdings: {} accounts hold the supply", holdings.len()),
+            None => writeln!(f, "holdings: not known"),
+        }
+    }
+
+    fn not_in_scope(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = &self.scope;
+        let fields = [
+            (
+                "amounts",
+                scope.amounts,
+                "quantities; that they sum to the supply rests on the proofs alone",
+            ),
+            ("parties", scope.parties, "accounts, and that spends are booked on the notes' own"),
+            ("trade", scope.trade, "trade data"),
+            (
+                "links",
+                scope.spends,
+                "that inputs are live notes of this log, which rests on the registrar's approval",
+            ),
+        ];
+        for (name, read, what) in fields {
+            if read < self.legs {
+                writeln!(
+                    f,
+                    "not in scope: {name} of {} of {} legs: {what}",
+                    self.legs.saturating_sub(read),
+                    self.legs
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

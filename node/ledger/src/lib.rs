@@ -1,0 +1,18 @@
+//! The deterministic ledger: legs, transactions, logs and the roles' state machines. No clock, no I/O, no async.
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod custodian;
+pub mod kv;
+pub mod leg;
+pub mod log;
+pub mod messages;
+pub mod notary;
+pub mod note;
+pub mod registrar;
+pub mod role;
+pub mod slot;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod transaction;
+pub mod tree;

@@ -1,0 +1,86 @@
+//! Notes: the outputs that a register consists of, and what their owner's custodian knows of them (specs/note.md).
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use sudare_crypto::derive::Seed;
+use sudare_crypto::encoding::encode;
+use sudare_crypto::point::{B, B_BLINDING, G};
+use sudare_crypto::proof::tag::SpendKey;
+use sudare_crypto::{Encoded, Hash, Secret};
+use sudare_disclosure::AssetId;
+
+/// An output as it stands in a register.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct Note {
+    /// The asset.
+    pub asset: AssetId,
+    /// `O`.
+    pub owner: Encoded,
+    /// `C`.
+    pub commitment: Encoded,
+}
+
+/// A note's identity.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct NoteId(pub Hash);
+
+impl Note {
+    /// `H(asset_id, O, C)`.
+    #[must_use]
+    pub fn id(&self) -> NoteId {
+        NoteId(Hash::of(b"sudare/note/v1", &[&encode(self)]))
+    }
+}
+
+/// The seed of one investor, from which its account keys and slot secrets are derived.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct InvestorSeed(pub Seed);
+
+impl InvestorSeed {
+    /// `a`, the account key for an asset: one an asset, so that two registrars can't link an investor.
+    #[must_use]
+    pub fn account(&self, asset: AssetId) -> Secret {
+        self.0.scalar(b"account key", &encode(&asset))
+    }
+
+    /// The secrets of the slot with this nonce. A nonce is used once.
+    #[must_use]
+    pub fn slot(&self, asset: AssetId, nonce: &[u8; 32]) -> SlotSecrets {
+        let context = encode(&(asset, nonce));
+        SlotSecrets {
+            account: self.account(asset),
+            tag: self.0.scalar(b"slot tag", &context),
+            blinding: self.0.scalar(b"slot owner blinding", &context),
+            ephemeral: self.0.scalar(b"slot ephemeral", &context),
+            memo: self.0.scalar(b"slot memo key", &context),
+        }
+    }
+}
+
+/// What stands behind a slot: `a`, `t`, `s`, `u` and the memo key's secret. Wiped on drop, never printed.
+#[derive(Clone, Debug)]
+pub struct SlotSecrets {
+    /// `a`.
+    pub account: Secret,
+    /// `t`.
+    pub tag: Secret,
+    /// `s`.
+    pub blinding: Secret,
+    /// `u`.
+    pub ephemeral: Secret,
+    /// The one-time memo key's secret.
+    pub memo: Secret,
+}
+
+impl SlotSecrets {
+    /// The key that spends the note.
+    #[must_use]
+    pub fn spend_key(&self) -> SpendKey {
+        SpendKey { account: self.account.0, tag: self.tag.0 }
+    }
+
+    /// `O = T + s*B~` with `T = a*B + t*G`.
+    #[must_use]
+    pub fn owner(&self) -> Encoded {
+        Encoded::of(&(B * self.account.0 + *G * self.tag.0 + *B_BLINDING * self.blinding.0))
+    }
+}

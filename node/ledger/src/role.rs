@@ -1,0 +1,199 @@
+//! The four roles of a node, what drives them, and what they ask their runtime to do (specs/flows.md).
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use sudare_crypto::{Hash, NodeId, Text};
+
+use crate::kv::{Be, Kv, StorageError, Table, Tx};
+use crate::messages::{Message, Reason};
+
+/// What a node does on the network.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub enum Role {
+    /// Records spent tags.
+    Notary,
+    /// Keeps the register of its assets.
+    Registrar,
+    /// Acts for investors.
+    Custodian,
+    /// Reads what its disclosure keys allow.
+    Regulator,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Notary => "notary",
+            Self::Registrar => "registrar",
+            Self::Custodian => "custodian",
+            Self::Regulator => "regulator",
+        })
+    }
+}
+
+/// What a role knows of the world when it handles an event: all of it is logged with the event.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Moment {
+    /// The node's clock, ms since the Unix epoch; never earlier than at the event before.
+    pub now: u64,
+    /// Fresh random bytes.
+    pub entropy: [u8; 32],
+}
+
+impl Moment {
+    /// A generator from the moment's entropy. For nonces and salts; keys come from seeds.
+    #[must_use]
+    pub fn rng(&self) -> ChaCha20Rng {
+        ChaCha20Rng::from_seed(self.entropy)
+    }
+}
+
+/// Something that happened to a node.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Event<I, O> {
+    /// A message from a member whose role may send it. Refusing it drops it; accepting promises to act on it.
+    Message {
+        /// Who sent it.
+        from: NodeId,
+        /// The message.
+        message: Message,
+    },
+    /// An instruction of the node's own operator.
+    Instruct(I),
+    /// A job is done.
+    Done {
+        /// The job's number.
+        job: u64,
+        /// What came out.
+        outcome: O,
+    },
+    /// The peer has durably logged the message with this outbox number, or refused it.
+    Delivered {
+        /// The outbox number.
+        number: u64,
+        /// None if it was accepted.
+        refused: Option<Reason>,
+    },
+    /// Time passed: the first deadline is due.
+    Tick,
+}
+
+/// A role's answer to a message or an instruction.
+pub type Answer = Result<Text<256>, Reason>;
+
+/// A role: a pure function of its state, the moment and the event.
+pub trait Machine {
+    /// Instructions of the operator.
+    type Instruction: BorshSerialize + BorshDeserialize + Send + 'static;
+    /// Work for the CPU pool, repeated after a crash.
+    type Job: BorshSerialize + BorshDeserialize + Clone + Send + 'static;
+    /// What a job gives.
+    type Outcome: BorshSerialize + BorshDeserialize + Send + 'static;
+
+    /// Handles one event: reads and writes `tx`, sends with [`send`], starts work with [`start`], sets alarms with [`wake`].
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails: the node stops.
+    fn handle(
+        &self,
+        tx: &Tx<'_>,
+        moment: &Moment,
+        event: Event<Self::Instruction, Self::Outcome>,
+    ) -> Result<Answer, StorageError>;
+
+    /// Does a job. Reads the state as it is now; runs beside [`Machine::handle`] on any thread.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    fn perform(
+        &self,
+        kv: &dyn Kv,
+        job: &Self::Job,
+        entropy: [u8; 32],
+    ) -> Result<Self::Outcome, StorageError>;
+}
+
+/// A message waiting for its addressee to take it.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Outgoing {
+    /// To whom.
+    pub to: NodeId,
+    /// Since when, ms.
+    pub since: u64,
+    /// When it is no longer of use and is dropped, ms; never if it must arrive.
+    pub until: Option<u64>,
+    /// The message.
+    pub message: Message,
+}
+
+/// Messages not yet delivered, by number.
+pub const OUTBOX: Table<Be, Outgoing> = Table::new(0xf0, "outgoing message");
+/// Encoded jobs not yet done, by number.
+pub const JOBS: Table<Be, Vec<u8>> = Table::new(0xf1, "job");
+/// Alarms, by time and what they are for.
+pub const ALARMS: Table<(Be, Hash), ()> = Table::new(0xf2, "alarm");
+const COUNTERS: Table<u8, u64> = Table::new(0xf3, "counter");
+
+/// The next number of a counter; `counter` 0xf0 and above are this module's.
+///
+/// # Errors
+///
+/// [`StorageError`] if the store fails.
+pub fn next_number(tx: &Tx<'_>, counter: u8) -> Result<u64, StorageError> {
+    let number = COUNTERS.get(tx, &counter)?.unwrap_or(0);
+    COUNTERS.put(tx, &counter, &number.saturating_add(1));
+    Ok(number)
+}
+
+/// Puts a message into the outbox. The runtime repeats it until it is delivered or `until` has passed.
+///
+/// # Errors
+///
+/// [`StorageError`] if the store fails.
+pub fn send(
+    tx: &Tx<'_>,
+    now: u64,
+    to: NodeId,
+    until: Option<u64>,
+    message: Message,
+) -> Result<(), StorageError> {
+    let number = next_number(tx, 0xf0)?;
+    OUTBOX.put(tx, &Be(number), &Outgoing { to, since: now, until, message });
+    Ok(())
+}
+
+/// Starts a job and gives its number.
+///
+/// # Errors
+///
+/// [`StorageError`] if the store fails.
+pub fn start<J: BorshSerialize>(tx: &Tx<'_>, job: &J) -> Result<u64, StorageError> {
+    let number = next_number(tx, 0xf1)?;
+    JOBS.put(tx, &Be(number), &sudare_crypto::encoding::encode(job));
+    Ok(number)
+}
+
+/// Sets an alarm: a [`Event::Tick`] comes at `at` or soon after; [`due`] then gives `what`.
+pub fn wake(tx: &Tx<'_>, at: u64, what: Hash) {
+    ALARMS.put(tx, &(Be(at), what), &());
+}
+
+/// Takes the alarms that are due, at most 256 of them; the runtime ticks again if there are more.
+///
+/// # Errors
+///
+/// [`StorageError`] if the store fails.
+pub fn due(tx: &Tx<'_>, now: u64) -> Result<Vec<Hash>, StorageError> {
+    let mut due = Vec::new();
+    for ((at, what), ()) in ALARMS.rows(tx, None, 256)? {
+        if at.0 > now {
+            break;
+        }
+        ALARMS.delete(tx, &(at, what));
+        due.push(what);
+    }
+    Ok(due)
+}

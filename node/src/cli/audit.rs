@@ -1,0 +1,128 @@
+//! `sudare audit`: making disclosure keys, replaying an asset's log.
+
+use std::path::PathBuf;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use clap::{Args, Subcommand};
+use rand_core::OsRng;
+use sudare_crypto::encoding::{decode, encode};
+use sudare_crypto::{Bounded, Text};
+use sudare_disclosure::{
+    AssetCore, AssetId, DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose,
+};
+
+use super::asset::{read, write_new};
+use super::connect::Connection;
+use super::trade::text;
+use super::{Failure, NodeArgs, Output};
+use crate::replay;
+
+/// `sudare audit`.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Make an authority's public disclosure keys for an asset, one an epoch; the secrets follow from the node's seed.
+    Keys(KeysArgs),
+    /// Fetch an asset's whole log, verify every proof, and read what the node's keys allow.
+    Replay(ReplayArgs),
+}
+
+/// Keys to make.
+#[derive(Debug, Args)]
+pub(super) struct KeysArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The file that `sudare asset define` wrote.
+    #[arg(long)]
+    core: PathBuf,
+    /// Whose keys they are.
+    #[arg(long, default_value = "regulator")]
+    label: String,
+    /// What they read: amounts, parties, trade, links.
+    #[arg(long, value_delimiter = ',', default_values = ["amounts", "parties", "trade", "links"])]
+    fields: Vec<String>,
+    /// How many epochs.
+    #[arg(long, default_value_t = 12)]
+    epochs: u32,
+    /// The file to write.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// A replay.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The registrar's name.
+    #[arg(long)]
+    registrar: String,
+    /// The asset's code.
+    #[arg(long)]
+    asset: String,
+}
+
+/// An authority's public keys for an asset.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub(super) struct AuthorityKeys {
+    /// The asset.
+    pub asset: AssetId,
+    /// Whose they are.
+    pub label: Text<32>,
+    /// One an epoch, from 0.
+    pub keys: Bounded<DisclosureKey, { sudare_disclosure::policy::EPOCHS_MAX }>,
+}
+
+impl AuthorityKeys {
+    /// The key of an epoch.
+    #[must_use]
+    pub(super) fn key(&self, epoch: u32) -> Option<&DisclosureKey> {
+        self.keys.get(usize::try_from(epoch).ok()?)
+    }
+}
+
+pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Failure> {
+    match command {
+        AuditCommand::Keys(args) => keys(&args, output),
+        AuditCommand::Replay(args) => {
+            let connection = Connection::open(&args.node.config)?;
+            let registrar = connection.member(&args.registrar)?.id;
+            let terms = super::account::find_at(&connection, &registrar, &args.asset).await?;
+            let report = replay::run(&connection, &terms, |done, of| {
+                output.progress(&format!("{done} of {of} entries verified"));
+            })
+            .await?;
+            output.result(&report, &report.text());
+            Ok(())
+        }
+    }
+}
+
+fn keys(args: &KeysArgs, output: &Output) -> Result<(), Failure> {
+    let connection = Connection::open(&args.node.config)?;
+    let core: AssetCore = decode(&read(&args.core)?, "an asset's definition")?;
+    let fields = fields(&args.fields)?;
+    let label: Text<32> = text(&args.label, "a label")?;
+    let mut keys = Vec::new();
+    for epoch in 0..args.epochs.max(1) {
+        let network = connection.node.network;
+        let purpose = KeyPurpose { network, asset: core.id(), epoch, fields, label: label.clone() };
+        let secret = DisclosureSecret::derive(&connection.node.seed, &purpose);
+        keys.push(secret.publish(&purpose, &mut OsRng)?);
+    }
+    let keys = AuthorityKeys { asset: core.id(), label, keys: keys.try_into()? };
+    write_new(&args.out, &encode(&keys))?;
+    let text = format!("{} key(s) for {fields} written to {}", keys.keys.len(), args.out.display());
+    output.result(&text, &text);
+    Ok(())
+}
+
+fn fields(names: &[String]) -> Result<Fields, Failure> {
+    let mut fields = Vec::new();
+    for name in names {
+        let field = Field::ALL.into_iter().find(|field| field.to_string() == *name);
+        fields.push(field.ok_or_else(|| {
+            Failure::Usage(format!("{name} is not a field: amounts, parties, trade, links"))
+        })?);
+    }
+    Fields::of(&fields).ok_or_else(|| Failure::Usage("at least one field".into()))
+}

@@ -1,0 +1,197 @@
+//! The command line: one binary for every role and for making, trying and inspecting a network.
+
+mod account;
+mod asset;
+mod audit;
+pub mod connect;
+mod keys;
+mod network;
+mod output;
+mod trade;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sudare_crypto::Malformed;
+use sudare_ledger::messages::Reason;
+
+use crate::config::ConfigError;
+use crate::net::certificate::CertificateError;
+use crate::net::{NetError, StartError};
+use crate::network::InitError;
+use crate::runtime::RuntimeError;
+
+pub use output::Output;
+
+/// A confidential ledger for regulated securities, with selective disclosure.
+#[derive(Debug, Parser)]
+#[command(name = "sudare", version, about, max_term_width = 110)]
+pub struct Cli {
+    /// What to print: tables for people, JSON for programs.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to print.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// Tables and sentences.
+    Table,
+    /// One JSON value.
+    Json,
+}
+
+/// Which node to talk to.
+#[derive(Clone, Debug, Args)]
+pub struct NodeArgs {
+    /// The configuration file of the node to talk to (its key is used to prove that you are its operator).
+    #[arg(short, long, env = "SUDARE_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole network on this machine, trade on it and check everything; or keep one running.
+    Demo(crate::demo::DemoArgs),
+    /// Make a network, or change who is in it.
+    #[command(subcommand)]
+    Network(network::NetworkCommand),
+    /// Run a node, or ask how it is.
+    #[command(subcommand)]
+    Node(network::NodeCommand),
+    /// Define, open, issue and list assets.
+    #[command(subcommand)]
+    Asset(asset::AssetCommand),
+    /// Register investors' accounts and list holdings.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Deliver units of an asset to another custodian (or your own); the other side runs `receive`.
+    Transfer(trade::TransferArgs),
+    /// Expect units of an asset: the other side of `transfer` and of an issue.
+    Receive(trade::ReceiveArgs),
+    /// Deliver against payment, both or neither; each side runs it.
+    Dvp(trade::DvpArgs),
+    /// Give units back to the registrar.
+    Redeem(trade::RedeemArgs),
+    /// Show the register of an asset.
+    #[command(subcommand)]
+    Register(asset::RegisterCommand),
+    /// Make disclosure keys, replay an asset's log with them.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Show where a trade stands, and whom it waits for.
+    #[command(subcommand)]
+    Tx(trade::TxCommand),
+    /// Recover a custodian's notes from its seeds and the registrar's copy.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+}
+
+/// Why a command failed; the text says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The endpoint can't be opened.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A node can't be reached.
+    #[error("{0}; is the node running? (`sudare node run --config FILE`)")]
+    Net(#[from] NetError),
+    /// A business refusal.
+    #[error("refused ({code}): {0}", code = .0.code())]
+    Refused(Reason),
+    /// A node refused the request.
+    #[error("{0}")]
+    Node(String),
+    /// Bytes from a node or a file do not decode.
+    #[error("{0}: are both programs of the same version?")]
+    Malformed(#[from] Malformed),
+    /// No such member.
+    #[error("no member of this network is called {0}: see `sudare network show`")]
+    UnknownMember(String),
+    /// No such asset.
+    #[error(
+        "no asset {0} is known here: see `sudare asset list`, or `sudare asset add` at a custodian"
+    )]
+    UnknownAsset(String),
+    /// An argument.
+    #[error("{0}")]
+    Usage(String),
+    /// Making a network.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// A certificate or key.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The node can't run.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A file.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// What was checked does not hold.
+    #[error("{0}")]
+    CheckFailed(String),
+}
+
+impl Failure {
+    /// 1: refused or a check failed; 2: wrong use; 3: a node can't be reached; 4: files or configuration.
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Refused(_) | Self::Node(_) | Self::CheckFailed(_) => 1,
+            Self::UnknownMember(_) | Self::UnknownAsset(_) | Self::Usage(_) => 2,
+            Self::Net(_) | Self::Start(_) => 3,
+            Self::Runtime(error) => error.exit_code(),
+            Self::Config(_)
+            | Self::Malformed(_)
+            | Self::Init(_)
+            | Self::Certificate(_)
+            | Self::File(..) => 4,
+        })
+    }
+}
+
+/// Parses the command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.output);
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                output.failure(&format!("the async runtime does not start: {error}"));
+                return ExitCode::from(3);
+            }
+        };
+    match runtime.block_on(run(cli.command, &output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => Box::pin(crate::demo::run(args, output)).await,
+        Command::Network(command) => network::run(command, output),
+        Command::Node(command) => network::run_node(command, output).await,
+        Command::Asset(command) => asset::run(command, output).await,
+        Command::Account(command) => account::run(command, output).await,
+        Command::Transfer(args) => trade::transfer(args, output).await,
+        Command::Receive(args) => trade::receive(args, output).await,
+        Command::Dvp(args) => trade::dvp(args, output).await,
+        Command::Redeem(args) => trade::redeem(args, output).await,
+        Command::Register(command) => asset::run_register(command, output).await,
+        Command::Audit(command) => audit::run(command, output).await,
+        Command::Tx(command) => trade::run_tx(command, output).await,
+        Command::Keys(command) => keys::run(command, output).await,
+    }
+}

@@ -1,0 +1,258 @@
+//! What the demo checks in the end: books against recomputation, the regulator's replay, who saw what.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use sudare_ledger::custodian::AccountView;
+use sudare_ledger::role::Role;
+
+use super::expected::Expected;
+use super::input::{Account, Scenario};
+use super::processes::Processes;
+use super::report::{Check, DemoReport, Latency, Mismatch, PartySaw};
+use super::setup::Desk;
+use super::trading::Ended;
+use crate::cli::Failure;
+use crate::membership::Member;
+use crate::network::Made;
+use crate::node::StatusView;
+use crate::operator::{OperatorAnswer, OperatorQuery, RegisterLine};
+use crate::replay::{self, ReplayReport};
+
+/// The most memory that all nodes may use together, in bytes.
+const MEMORY_MAX: u64 = 1024 * 1024 * 1024;
+/// How long the network may take until it is ready, ms.
+const READY_MAX_MS: u64 = 20_000;
+
+/// A finished run of the demo.
+pub(super) struct Run<'a> {
+    pub(super) made: &'a Made,
+    pub(super) desk: &'a Desk,
+    pub(super) processes: &'a Processes,
+    pub(super) scenario: &'a Scenario,
+    pub(super) expected: &'a Expected,
+    pub(super) ready_ms: u64,
+}
+
+impl Run<'_> {
+    /// Compares, replays, and counts.
+    pub(super) async fn report(&self, ended: &[Ended]) -> Result<DemoReport, Failure> {
+        let mut report = DemoReport::default();
+        let trades = self.scenario.trades.iter().zip(ended).zip(&self.expected.outcomes);
+        report.tally(trades.map(|((trade, ended), expected)| {
+            let outcome = match ended {
+                Ended::Settled { .. } => "settled",
+                Ended::Refused(code) => code,
+            };
+            (&trade.trade_id, Some(outcome), *expected)
+        }));
+        report.latency = latency(ended);
+        self.compare_custodians(&mut report).await?;
+        let registers = self.compare_registers(&mut report).await?;
+        self.replay(&mut report, &registers).await?;
+        for (member, config) in &self.made.members {
+            report.parties.push(self.saw(member, config).await?);
+        }
+        self.resources(&mut report);
+        Ok(report)
+    }
+
+    async fn compare_custodians(&self, report: &mut DemoReport) -> Result<(), Failure> {
+        for (member, _) in self.made.members.iter().filter(|(one, _)| one.role == Role::Custodian) {
+            let name = member.name.to_string();
+            let answer = self.desk.node(&name)?.query(&OperatorQuery::Accounts).await?;
+            let OperatorAnswer::Accounts(views) = answer else {
+                return Err(Failure::Node(format!("{name} is not a custodian")));
+            };
+            let code = |view: &AccountView| {
+                let found = self
+                    .desk
+                    .assets()
+                    .iter()
+                    .find(|(_, signed)| signed.terms.asset() == view.asset);
+                found.map(|(code, _)| code.clone()).unwrap_or_default()
+            };
+            let found: BTreeMap<(String, String), u128> = views
+                .iter()
+                .map(|view| {
+                    let units = view.balance.live.saturating_add(view.balance.locked);
+                    ((view.investor.to_string(), code(view)), u128::from(units))
+                })
+                .collect();
+            let own = |account: &Account| {
+                self.scenario
+                    .custodian_of(&account.investor)
+                    .is_some_and(|one| one.as_str() == name)
+            };
+            self.compare(report, &name, &found, own);
+        }
+        Ok(())
+    }
+
+    async fn compare_registers(
+        &self,
+        report: &mut DemoReport,
+    ) -> Result<BTreeMap<String, Vec<RegisterLine>>, Failure> {
+        let mut registers = BTreeMap::new();
+        for (code, signed) in self.desk.assets() {
+            let registrar = self.desk.name_of(&signed.terms.core.registrar)?;
+            let query = OperatorQuery::Register(signed.terms.asset());
+            let OperatorAnswer::Register(lines) = self.desk.node(&registrar)?.query(&query).await?
+            else {
+                return Err(Failure::Node(format!("{registrar} is not a registrar")));
+            };
+            let found = lines
+                .iter()
+                .map(|line| ((line.investor.to_string(), code.clone()), line.quantity))
+                .collect();
+            self.compare(report, &registrar, &found, |account| account.asset.as_str() == code);
+            registers.insert(code.clone(), lines);
+        }
+        Ok(registers)
+    }
+
+    /// Compares one party's books with the recomputed positions of the accounts that must stand there.
+    fn compare(
+        &self,
+        report: &mut DemoReport,
+        source: &str,
+        found: &BTreeMap<(String, String), u128>,
+        belongs: impl Fn(&Account) -> bool,
+    ) {
+        let before = report.mismatches.len();
+        let mut compared = 0u64;
+        for account in self.scenario.accounts.iter().filter(|account| belongs(account)) {
+            let expected = self.expected.positions.get(account).map_or(0, |one| one.atomic_units());
+            let key = (account.investor.as_str().to_owned(), account.asset.as_str().to_owned());
+            let units = found.get(&key).copied();
+            compared = compared.saturating_add(1);
+            if units != Some(u128::from(expected)) {
+                report.mismatches.push(Mismatch {
+                    source: source.to_owned(),
+                    investor: key.0,
+                    asset: key.1,
+                    expected: Some(expected.to_string()),
+                    found: units.map(|units| units.to_string()),
+                });
+            }
+        }
+        report.positions_compared = report.positions_compared.saturating_add(compared);
+        let wrong = report.mismatches.len().saturating_sub(before);
+        report.checks.push(Check {
+            name: format!("positions at {source}"),
+            held: wrong == 0 && compared > 0,
+            detail: format!("{compared} accounts compared with the recomputation, {wrong} differ"),
+        });
+    }
+
+    /// The regulator replays every asset's log; what it reads must be the register.
+    async fn replay(
+        &self,
+        report: &mut DemoReport,
+        registers: &BTreeMap<String, Vec<RegisterLine>>,
+    ) -> Result<(), Failure> {
+        let regulator = self.made.members.iter().find(|(member, _)| member.role == Role::Regulator);
+        let Some((regulator, _)) = regulator else { return Ok(()) };
+        for (code, signed) in self.desk.assets() {
+            let connection = self.desk.node(regulator.name.as_str())?;
+            let (held, detail) = match replay::run(connection, signed, |_, _| ()).await {
+                Ok(replayed) => self.judge(code, &replayed, registers),
+                Err(failure) => (false, failure.to_string()),
+            };
+            let name = format!("regulator's replay of {code}");
+            report.checks.push(Check { name, held, detail });
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &self,
+        code: &str,
+        replayed: &ReplayReport,
+        registers: &BTreeMap<String, Vec<RegisterLine>>,
+    ) -> (bool, String) {
+        let supply = self.expected.supply.iter().find(|(asset, _)| asset.as_str() == code);
+        let supply = supply.map_or(0, |(_, amount)| amount.atomic_units());
+        let empty = BTreeMap::new();
+        let holdings = replayed.holdings.as_ref().unwrap_or(&empty);
+        let lines = registers.get(code).map(Vec::as_slice).unwrap_or_default();
+        let same = lines.iter().all(|line| {
+            let read = holdings.get(&format!("{:?}", line.account)).map(String::as_str);
+            read.unwrap_or("0") == line.quantity.to_string()
+        });
+        let held = replayed.supply == supply.to_string() && replayed.holdings.is_some() && same;
+        let detail = format!(
+            "legs 0..{} of {}, none missing, none unreadable; supply = {} - {} = {}; register {}",
+            replayed.legs,
+            replayed.legs,
+            replayed.minted,
+            replayed.burned,
+            replayed.supply,
+            if same { "equal" } else { "differs" },
+        );
+        (held, detail)
+    }
+
+    async fn saw(&self, member: &Member, config: &PathBuf) -> Result<PartySaw, Failure> {
+        let node = self.processes.nodes().iter().find(|node| node.config == *config);
+        let mut party = PartySaw {
+            name: member.name.to_string(),
+            role: member.role.to_string(),
+            ..PartySaw::default()
+        };
+        if let Some(node) = node {
+            let status = StatusView::of(&node.status().await?);
+            for line in status.traffic.iter().filter(|line| line.peer != party.name) {
+                party.messages_in = party.messages_in.saturating_add(line.messages_in);
+                party.bytes_in = party.bytes_in.saturating_add(line.bytes_in);
+                party.messages_out = party.messages_out.saturating_add(line.messages_out);
+                party.bytes_out = party.bytes_out.saturating_add(line.bytes_out);
+            }
+        }
+        let (saw, never) = fields(member.role);
+        party.saw = saw.iter().map(|field| (*field).to_owned()).collect();
+        party.never = never.iter().map(|field| (*field).to_owned()).collect();
+        Ok(party)
+    }
+
+    fn resources(&self, report: &mut DemoReport) {
+        let memory = self.processes.memory();
+        report.checks.push(Check {
+            name: "memory".into(),
+            held: memory > 0 && memory <= MEMORY_MAX,
+            detail: format!("{} MiB at most in all nodes together", memory / (1024 * 1024)),
+        });
+        report.checks.push(Check {
+            name: "ready".into(),
+            held: self.ready_ms <= READY_MAX_MS,
+            detail: format!("all nodes answered {} ms after they were started", self.ready_ms),
+        });
+    }
+}
+
+/// What the messages to a role carry that it can read, and what none of them carries (protocol section 1; the tests record
+/// every frame and search it).
+const fn fields(role: Role) -> (&'static [&'static str], &'static [&'static str]) {
+    match role {
+        Role::Notary => (
+            &["commit hashes", "opaque tags", "windows"],
+            &["amounts", "assets", "parties", "notes", "legs", "trade data"],
+        ),
+        Role::Registrar => {
+            (&["every leg of its own assets"], &["legs of other assets", "names of persons"])
+        }
+        Role::Custodian => (
+            &["its own customers' notes and trades"],
+            &["other customers' trades", "who stands behind a slot", "any earlier transaction"],
+        ),
+        Role::Regulator => (&["what its keys allow: all fields here"], &["assets without its key"]),
+    }
+}
+
+fn latency(ended: &[Ended]) -> Option<Latency> {
+    let took = ended.iter().filter_map(|one| match one {
+        Ended::Settled { latency_ms } => Some(*latency_ms),
+        Ended::Refused(_) => None,
+    });
+    Latency::of(took.collect())
+}

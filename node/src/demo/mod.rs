@@ -1,0 +1,334 @@
+//! `sudare demo`: a whole network on this machine, as separate processes, from input files to checked end positions.
+
+mod checks;
+pub mod expected;
+pub mod input;
+pub mod processes;
+pub mod report;
+pub mod setup;
+pub mod trading;
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sudare_ledger::role::Role;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::expected::Expected;
+use self::input::{AssetKind, Scenario, Source};
+use self::processes::Processes;
+use self::report::DemoReport;
+use self::setup::{Desk, Opening};
+use crate::cli::{Failure, Output};
+use crate::clock::now_ms;
+use crate::membership::MemberName;
+use crate::network::{self, Made, Planned};
+
+/// The longest input file, in bytes.
+const INPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// `sudare demo`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct DemoArgs {
+    #[command(subcommand)]
+    command: Option<DemoCommand>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum DemoCommand {
+    /// Start the network, settle the trades, and leave it running to play with.
+    Up(RunArgs),
+    /// Stop a network that `up` left running.
+    Down(FolderArgs),
+    /// Show which nodes of a network run.
+    Status(FolderArgs),
+}
+
+/// What to trade, and where.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Investors with their custodians and accounts, as CSV (default: the small set that comes with the program).
+    #[arg(long, value_name = "FILE", requires_all = ["positions", "trades"])]
+    investors: Option<PathBuf>,
+    /// Opening positions, as CSV.
+    #[arg(long, value_name = "FILE", requires_all = ["investors", "trades"])]
+    positions: Option<PathBuf>,
+    /// Trades, as CSV.
+    #[arg(long, value_name = "FILE", requires_all = ["investors", "positions"])]
+    trades: Option<PathBuf>,
+    /// The network's folder; must not exist yet (default: a temporary one, removed at the end; for `up`: ./sudare-demo).
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// Keep the folder.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Where a network is.
+#[derive(Clone, Debug, Args)]
+pub struct FolderArgs {
+    /// The network's folder.
+    #[arg(long, value_name = "FOLDER", default_value = "sudare-demo")]
+    dir: PathBuf,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// [`Failure`], also if a check of the demo does not hold.
+pub async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
+    match args.command {
+        None => once(&args.run, output).await,
+        Some(DemoCommand::Up(args)) => up(&args, output).await,
+        Some(DemoCommand::Down(args)) => down(&args.dir, output).await,
+        Some(DemoCommand::Status(args)) => status(&args.dir, output),
+    }
+}
+
+/// Runs the demo and removes what it made.
+async fn once(args: &RunArgs, output: &Output) -> Result<(), Failure> {
+    let scenario = Arc::new(read(args)?);
+    let folder = match &args.dir {
+        Some(folder) => folder.clone(),
+        None => {
+            std::env::temp_dir().join(format!("sudare-demo-{}-{}", std::process::id(), now_ms()))
+        }
+    };
+    let made = make(&folder, &scenario)?;
+    let mut processes = Processes::of(&made);
+    let result = tokio::select! {
+        result = whole(&made, &mut processes, &scenario, output) => result,
+        name = interrupted() => Err(Failure::CheckFailed(format!("stopped by {name}; nothing is left running"))),
+    };
+    processes.stop().await;
+    let keep = args.keep || (args.dir.is_some() && result.is_err());
+    if keep {
+        output.note(&format!("the network's folder is kept: {}", folder.display()));
+    } else if let Err(error) = std::fs::remove_dir_all(&folder) {
+        output.note(&format!("{} could not be removed: {error}", folder.display()));
+    }
+    finish(&result?, output)
+}
+
+/// Runs the demo and leaves the network running.
+async fn up(args: &RunArgs, output: &Output) -> Result<(), Failure> {
+    let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from("sudare-demo"));
+    let alive = processes::running(&folder);
+    if !alive.is_empty() {
+        let first = alive.iter().next().map(|(name, pid)| format!("{name}, process {pid}"));
+        return Err(Failure::Usage(format!(
+            "a demo is running in {} ({}): use it, or stop it with `sudare demo down --dir {}`",
+            folder.display(),
+            first.unwrap_or_default(),
+            folder.display()
+        )));
+    }
+    if folder.exists() {
+        return Err(Failure::Usage(format!(
+            "{} is there from an earlier demo that no longer runs: remove it, or name another folder with --dir",
+            folder.display()
+        )));
+    }
+    let scenario = Arc::new(read(args)?);
+    let made = make(&folder, &scenario)?;
+    let mut processes = Processes::of(&made);
+    let result = tokio::select! {
+        result = whole(&made, &mut processes, &scenario, output) => result,
+        name = interrupted() => Err(Failure::CheckFailed(format!("stopped by {name}"))),
+    };
+    match result {
+        Ok(report) => {
+            let example = folder.join("custodian-a/node.toml");
+            processes.leave_running();
+            finish(&report, output)?;
+            output.note(&format!(
+                "the network runs on; try: sudare account list --config {}\nstop it with: sudare demo down --dir {}",
+                example.display(),
+                folder.display()
+            ));
+            Ok(())
+        }
+        Err(failure) => {
+            processes.stop().await;
+            Err(failure)
+        }
+    }
+}
+
+async fn down(folder: &Path, output: &Output) -> Result<(), Failure> {
+    if !folder.join("membership.bin").exists() {
+        return Err(Failure::Usage(format!("{} is no demo's folder", folder.display())));
+    }
+    let left = processes::stop_running(folder).await;
+    if !left.is_empty() {
+        return Err(Failure::CheckFailed(format!("these processes do not stop: {left:?}")));
+    }
+    std::fs::remove_dir_all(folder).map_err(|error| Failure::File(folder.to_owned(), error))?;
+    output.result(&"stopped", &format!("stopped; {} is removed", folder.display()));
+    Ok(())
+}
+
+fn status(folder: &Path, output: &Output) -> Result<(), Failure> {
+    let alive: Vec<(String, u32)> = processes::running(folder).into_iter().collect();
+    output.rows(&alive, &["node", "process"], |(name, pid)| vec![name.clone(), pid.to_string()]);
+    Ok(())
+}
+
+/// Everything from starting the nodes to the report.
+async fn whole(
+    made: &Made,
+    processes: &mut Processes,
+    scenario: &Arc<Scenario>,
+    output: &Output,
+) -> Result<DemoReport, Failure> {
+    let steps = scenario.accounts.len() + scenario.positions.len() + scenario.trades.len() + 10;
+    let bar = bar(steps, output);
+    let began = now_ms();
+    bar.set_message("starting nodes");
+    processes.start()?;
+    processes.ready().await?;
+    let ready_ms = now_ms().saturating_sub(began);
+    bar.inc(5);
+
+    let mut desk = Desk::open(made)?;
+    bar.set_message("opening assets");
+    open_assets(&mut desk, made, scenario).await?;
+    bar.set_message("registering accounts");
+    desk.add_accounts(&accounts(scenario)).await?;
+    bar.inc(u64::try_from(scenario.accounts.len()).unwrap_or(0));
+    bar.set_message("issuing opening positions");
+    desk.issue(&openings(scenario), |_| bar.inc(1)).await?;
+
+    let expected = Expected::of(scenario);
+    let dependencies = expected::dependencies(scenario, &expected);
+    bar.set_message("settling trades");
+    let desk = Arc::new(desk);
+    let ended =
+        trading::carry_out(&desk, processes, scenario, &dependencies, |_| bar.inc(1)).await?;
+    bar.set_message("checking");
+    let run = checks::Run { made, desk: &desk, processes, scenario, expected: &expected, ready_ms };
+    let report = run.report(&ended).await?;
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn finish(report: &DemoReport, output: &Output) -> Result<(), Failure> {
+    output.result(report, &report.table());
+    if report.all_held() {
+        Ok(())
+    } else {
+        Err(Failure::CheckFailed("a check does not hold: see the report".into()))
+    }
+}
+
+async fn open_assets(desk: &mut Desk, made: &Made, scenario: &Scenario) -> Result<(), Failure> {
+    let name = |role: Role, fallback: &str| {
+        let member = made.members.iter().find(|(member, _)| member.role == role);
+        member.map_or_else(|| fallback.to_owned(), |(member, _)| member.name.to_string())
+    };
+    let regulator = name(Role::Regulator, "regulator");
+    for spec in scenario.assets.values() {
+        let registrar = match spec.kind {
+            AssetKind::Security => "registrar-securities",
+            AssetKind::Cash => "registrar-cash",
+        };
+        desk.open_asset(spec, registrar, &regulator).await?;
+    }
+    Ok(())
+}
+
+fn accounts(scenario: &Scenario) -> Vec<(String, String, String)> {
+    let account = |account: &input::Account| {
+        let custodian = scenario.custodian_of(&account.investor)?;
+        let (asset, investor) = (account.asset.as_str(), account.investor.as_str());
+        Some((custodian.as_str().to_owned(), asset.to_owned(), investor.to_owned()))
+    };
+    scenario.accounts.iter().filter_map(account).collect()
+}
+
+fn openings(scenario: &Scenario) -> Vec<Opening> {
+    let opening = |(account, amount): (&input::Account, &input::Amount)| {
+        Some(Opening {
+            asset: account.asset.as_str().to_owned(),
+            investor: account.investor.as_str().to_owned(),
+            custodian: scenario.custodian_of(&account.investor)?.as_str().to_owned(),
+            quantity: amount.atomic_units(),
+        })
+    };
+    scenario.positions.iter().filter_map(opening).collect()
+}
+
+/// The notary, a registrar for securities and one for cash, the scenario's custodians, a regulator.
+fn make(folder: &Path, scenario: &Scenario) -> Result<Made, Failure> {
+    let mut plan = Vec::new();
+    let mut add = |name: &str, role: Role| -> Result<(), Failure> {
+        let name = MemberName::new(name).map_err(|error| Failure::Usage(error.to_string()))?;
+        plan.push(Planned { name, role, address: None });
+        Ok(())
+    };
+    add("notary", Role::Notary)?;
+    add("registrar-securities", Role::Registrar)?;
+    add("registrar-cash", Role::Registrar)?;
+    for custodian in scenario.custodians() {
+        add(custodian.as_str(), Role::Custodian)?;
+    }
+    add("regulator", Role::Regulator)?;
+    Ok(network::init(folder, &plan, now_ms())?)
+}
+
+fn read(args: &RunArgs) -> Result<Scenario, Failure> {
+    let (Some(investors), Some(positions), Some(trades)) =
+        (&args.investors, &args.positions, &args.trades)
+    else {
+        return Scenario::embedded().map_err(|errors| Failure::Usage(errors.to_string()));
+    };
+    let load = |path: &PathBuf| -> Result<(String, Vec<u8>), Failure> {
+        let failed = |error| Failure::File(path.clone(), error);
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path).map_err(failed)?;
+        // One byte more than allowed, so that the parser can say that it is too long.
+        file.take(INPUT_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        Ok((path.display().to_string(), bytes))
+    };
+    let files = [load(investors)?, load(positions)?, load(trades)?];
+    let [investors, positions, trades] =
+        files.each_ref().map(|(name, bytes)| Source { name, bytes });
+    Scenario::parse(investors, positions, trades)
+        .map_err(|errors| Failure::Usage(errors.to_string()))
+}
+
+fn bar(steps: usize, output: &Output) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(steps).unwrap_or(0));
+    if output.is_json() || !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        return bar;
+    }
+    let style =
+        ProgressStyle::with_template("{msg:28} [{bar:40}] {pos}/{len}  {elapsed} (ETA {eta})");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Waits for Ctrl-C or SIGTERM, and says which it was.
+async fn interrupted() -> &'static str {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "Ctrl-C",
+    }
+}

@@ -1,0 +1,285 @@
+//! The demo's nodes as separate processes: started, watched, restarted when killed, stopped.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use sudare_ledger::role::Role;
+use tokio::process::{Child, Command};
+
+use crate::cli::Failure;
+use crate::cli::connect::Connection;
+use crate::network::Made;
+use crate::operator::kind;
+use crate::runtime::Status;
+
+/// How long a node may take until it answers.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long a node may take to stop before it is killed.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// How often a node that was killed is started again.
+const RESTARTS_MAX: u32 = 20;
+
+/// One node's process.
+#[derive(Debug)]
+pub struct NodeProcess {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// Its configuration file.
+    pub config: PathBuf,
+    child: Option<Child>,
+    restarts: u32,
+}
+
+/// All nodes of a demo.
+#[derive(Debug)]
+pub struct Processes {
+    nodes: Vec<NodeProcess>,
+}
+
+impl Processes {
+    /// The nodes of a network that was just made, not yet started.
+    #[must_use]
+    pub fn of(made: &Made) -> Self {
+        let node = |(member, config): &(crate::membership::Member, PathBuf)| NodeProcess {
+            name: member.name.to_string(),
+            role: member.role,
+            config: config.clone(),
+            child: None,
+            restarts: 0,
+        };
+        Self { nodes: made.members.iter().map(node).collect() }
+    }
+
+    /// The nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &[NodeProcess] {
+        &self.nodes
+    }
+
+    /// Starts every node that does not run.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if a process can't be started.
+    pub fn start(&mut self) -> Result<(), Failure> {
+        self.nodes.iter_mut().filter(|node| node.child.is_none()).try_for_each(NodeProcess::start)
+    }
+
+    /// Waits until every node answers its operator.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CheckFailed`] with the end of the log of a node that stops or stays silent.
+    pub async fn ready(&mut self) -> Result<(), Failure> {
+        let deadline = tokio::time::Instant::now() + READY_WITHIN;
+        let mut waiting: Vec<usize> = (0..self.nodes.len()).collect();
+        while let Some(place) = waiting.pop() {
+            self.watch()?;
+            let Some(node) = self.nodes.get(place) else { continue };
+            if node.status().await.is_ok() {
+                continue;
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(node.silent());
+            }
+            waiting.insert(0, place);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Looks for nodes that stopped: one that was killed by a signal is started again on its data, one that gave up is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CheckFailed`] with the end of the node's log.
+    pub fn watch(&mut self) -> Result<Vec<String>, Failure> {
+        use std::os::unix::process::ExitStatusExt;
+        let mut restarted = Vec::new();
+        for node in &mut self.nodes {
+            let Some(child) = &mut node.child else { continue };
+            let Ok(Some(status)) = child.try_wait() else { continue };
+            node.child = None;
+            if status.signal().is_none() || node.restarts >= RESTARTS_MAX {
+                return Err(node.stopped(&status.to_string()));
+            }
+            node.restarts = node.restarts.saturating_add(1);
+            node.start()?;
+            restarted.push(node.name.clone());
+        }
+        Ok(restarted)
+    }
+
+    /// The most memory that the nodes' processes have used, added up, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.nodes.iter().filter_map(NodeProcess::memory).sum()
+    }
+
+    /// Stops all nodes, politely first.
+    pub async fn stop(&mut self) {
+        for node in &self.nodes {
+            if let Some(pid) = node.pid() {
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        }
+        for node in &mut self.nodes {
+            if let Some(mut child) = node.child.take() {
+                if tokio::time::timeout(STOP_WITHIN, child.wait()).await.is_err() {
+                    let _ = child.kill().await;
+                }
+                let _ = fs::remove_file(node.pid_file());
+            }
+        }
+    }
+
+    /// Lets the processes go on without this one.
+    pub fn leave_running(mut self) {
+        for node in &mut self.nodes {
+            if let Some(child) = node.child.take() {
+                std::mem::forget(child);
+            }
+        }
+    }
+}
+
+impl NodeProcess {
+    fn start(&mut self) -> Result<(), Failure> {
+        let program =
+            std::env::current_exe().map_err(|error| Failure::File("sudare".into(), error))?;
+        let log = self.log_file();
+        let failed = |error| Failure::File(log.clone(), error);
+        let out = File::options().create(true).append(true).open(&log).map_err(failed)?;
+        let err = out.try_clone().map_err(failed)?;
+        let child = Command::new(program)
+            .args(["node", "run", "--config"])
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        if let Some(pid) = child.id() {
+            fs::write(self.pid_file(), pid.to_string()).map_err(failed)?;
+        }
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// The node's status, asked as its operator.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it does not answer.
+    pub async fn status(&self) -> Result<Status, Failure> {
+        let connection = Connection::open(&self.config)?;
+        let own = connection.own();
+        let ask = connection.ask(&own, kind::STATUS, &[]);
+        match tokio::time::timeout(Duration::from_secs(2), ask).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::Node(format!("{} does not answer", self.name))),
+        }
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(self.child.as_ref()?.id()?).ok()?)
+    }
+
+    fn memory(&self) -> Option<u64> {
+        let pid = self.child.as_ref()?.id()?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        kib.checked_mul(1024)
+    }
+
+    fn folder(&self) -> &Path {
+        self.config.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Where the node's output goes.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.folder().join("node.log")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.folder().join("node.pid")
+    }
+
+    fn stopped(&self, status: &str) -> Failure {
+        Failure::CheckFailed(format!(
+            "{} stopped ({status}); the end of its log:\n{}",
+            self.name,
+            tail(&self.log_file())
+        ))
+    }
+
+    fn silent(&self) -> Failure {
+        Failure::CheckFailed(format!(
+            "{} does not answer after {} s; the end of its log:\n{}",
+            self.name,
+            READY_WITHIN.as_secs(),
+            tail(&self.log_file())
+        ))
+    }
+}
+
+/// Processes of a demo that another program started, by node: those whose process is alive and runs that node's configuration.
+#[must_use]
+pub fn running(folder: &Path) -> BTreeMap<String, u32> {
+    let mut alive = BTreeMap::new();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let path = entry.path();
+        let Ok(text) = fs::read_to_string(path.join("node.pid")) else { continue };
+        let Ok(number) = text.trim().parse::<u32>() else { continue };
+        let command = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command);
+        let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+        // A number may have gone to another process since: look at what it runs.
+        let ours = command.contains("node.toml")
+            && command.contains(&*entry.file_name().to_string_lossy());
+        if ours && pid.is_some_and(|pid| test_kill_process(pid).is_ok()) {
+            alive.insert(entry.file_name().to_string_lossy().into_owned(), number);
+        }
+    }
+    alive
+}
+
+/// Stops processes that [`running`] found, politely first. Gives those that are still there.
+pub async fn stop_running(folder: &Path) -> BTreeMap<String, u32> {
+    let signal = |signal| {
+        for pid in running(folder).values() {
+            if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, signal);
+            }
+        }
+    };
+    for (round, polite) in [(80, Signal::TERM), (20, Signal::KILL)] {
+        signal(polite);
+        for _ in 0..round {
+            if running(folder).is_empty() {
+                return BTreeMap::new();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    running(folder)
+}
+
+/// The last lines of a log.
+fn tail(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(8);
+    lines.get(from..).unwrap_or_default().join("\n")
+}

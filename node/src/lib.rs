@@ -1,0 +1,15 @@
+//! The node: configuration, store, network, runtime and command line of every role (ARCHITECTURE.md).
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod membership;
+pub mod net;
+pub mod network;
+pub mod node;
+pub mod operator;
+pub mod replay;
+pub mod runtime;
+pub mod store;

@@ -1,0 +1,7 @@
+//! The `sudare` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sudare::cli::main()
+}

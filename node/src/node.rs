@@ -1,0 +1,435 @@
+//! Running a node: the configuration's role on the runtime, with what its peers and its operator can read of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use sudare_crypto::NodeId;
+use sudare_crypto::encoding::{decode, encode};
+use sudare_disclosure::AssetId;
+use sudare_ledger::audit::Regulator;
+use sudare_ledger::custodian::Custodian;
+use sudare_ledger::kv::{Kv, StorageError};
+use sudare_ledger::leg::TearOff;
+use sudare_ledger::log::{Entry, FinalLeg};
+use sudare_ledger::messages::{Reason, Settlement};
+use sudare_ledger::notary::Notary;
+use sudare_ledger::registrar::Registrar;
+use sudare_ledger::role::Role;
+use sudare_ledger::tree::SignedCheckpoint;
+
+use crate::cli::Failure;
+use crate::clock::now_ms;
+use crate::config::Loaded;
+use crate::membership::{Member, Membership};
+use crate::net::{Endpoint, Options, Origin};
+use crate::operator::{
+    AssetLine, AssetTotals, OperatorAnswer, OperatorQuery, PAGE_ENTRIES_MAX, PeerAnswer, PeerQuery,
+    RegisterLine, kind,
+};
+use crate::replay::RegulatorReads;
+use crate::runtime::{Queries, QueryError, Question, Running, Setup, Status};
+use crate::store::Options as StoreOptions;
+
+/// The most bytes of entries in one page.
+const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How often the membership file is looked at.
+const MEMBERSHIP_POLL: Duration = Duration::from_millis(500);
+
+/// Runs the node of a configuration file until it is told to stop.
+///
+/// # Errors
+///
+/// [`Failure`], if it can't start or fails.
+pub async fn run(config: &Path) -> Result<(), Failure> {
+    let node = Loaded::open(config)?;
+    let address = node.member.address;
+    let endpoint = Endpoint::bind(&node.identity, &node.membership, address, Options::default())?;
+    watch(node.membership.clone(), node.config.membership.clone());
+    let setup = Setup {
+        folder: &node.config.data,
+        store: StoreOptions::default(),
+        own: node.member.id,
+        membership: node.membership.clone(),
+        endpoint,
+        workers: node.config.workers,
+        clock: Arc::new(now_ms),
+    };
+    let (network, key, seed) = (node.network, node.identity.key().clone(), node.seed.clone());
+    let running = match node.member.role {
+        Role::Notary => {
+            let reads = NotaryReads(Notary::new(network, key.clone()));
+            Running::start(Notary::new(network, key), reads, setup)
+        }
+        Role::Registrar => {
+            Running::start(Registrar::new(network, key, seed), RegistrarReads, setup)
+        }
+        Role::Custodian => {
+            Running::start(Custodian { network, key, master: seed }, CustodianReads, setup)
+        }
+        Role::Regulator => Running::start(Regulator::new(network, seed), RegulatorReads, setup),
+    }?;
+    tracing::info!(%address, "ready");
+    Ok(running.until_signal().await?)
+}
+
+/// Takes a new membership list into force as soon as its file is there.
+fn watch(membership: Membership, path: std::path::PathBuf) {
+    tokio::spawn(async move {
+        let mut before = None;
+        loop {
+            tokio::time::sleep(MEMBERSHIP_POLL).await;
+            let Ok(bytes) = tokio::fs::read(&path).await else { continue };
+            if before.as_ref() == Some(&bytes) {
+                continue;
+            }
+            match membership.replace(&bytes) {
+                Ok(true) => {
+                    tracing::info!(number = membership.current().number(), "new membership list")
+                }
+                Ok(false) => (),
+                Err(error) => tracing::warn!(%error, "the membership file is not taken"),
+            }
+            before = Some(bytes);
+        }
+    });
+}
+
+/// What can be read of a notary.
+#[derive(Debug)]
+struct NotaryReads(Notary);
+
+impl Queries for NotaryReads {
+    fn admits(&self, _: &Member, _: Origin, kind: u8) -> Option<usize> {
+        (kind == kind::PEER_QUERY).then_some(1024)
+    }
+
+    fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
+        match peer_query(question)? {
+            PeerQuery::NotaryCheckpoint => {
+                let size = Notary::size(kv)?;
+                let checkpoint = self.0.checkpoint(kv, size).map_err(|_| Reason::Internal)?;
+                Ok(encode(&PeerAnswer::Checkpoint(checkpoint)))
+            }
+            PeerQuery::Receipt(tx) => Ok(encode(&PeerAnswer::Receipt(Notary::receipt(kv, tx)?))),
+            _ => Err(Reason::WrongRole.into()),
+        }
+    }
+}
+
+/// What can be read of a registrar.
+#[derive(Debug)]
+struct RegistrarReads;
+
+impl Queries for RegistrarReads {
+    fn admits(&self, from: &Member, origin: Origin, kind: u8) -> Option<usize> {
+        let peer = matches!(from.role, Role::Regulator | Role::Custodian | Role::Registrar);
+        match kind {
+            kind::PEER_QUERY => peer.then_some(1024),
+            kind::OPERATOR_QUERY => (origin == Origin::Operator).then_some(1024),
+            _ => None,
+        }
+    }
+
+    fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
+        if question.kind == kind::OPERATOR_QUERY {
+            let query = decode(question.request, "a query").map_err(|_| Reason::Malformed)?;
+            return registrar_operator(kv, &query);
+        }
+        let role = question.from.role;
+        let operator = question.origin == Origin::Operator;
+        match peer_query(question)? {
+            PeerQuery::Assets => {
+                let assets: Vec<_> =
+                    Registrar::assets(kv)?.into_iter().map(|view| view.terms).take(256).collect();
+                Ok(encode(&PeerAnswer::Assets(assets.try_into().map_err(|_| Reason::TooLarge)?)))
+            }
+            // Whoever has no key reads nothing in an entry, but its shape tells of trading: regulators only.
+            PeerQuery::Log { asset, from } if operator || role == Role::Regulator => {
+                log(kv, asset, from)
+            }
+            PeerQuery::Consistency { asset, old, new } if operator || role == Role::Regulator => {
+                let proof =
+                    Registrar::consistency(kv, asset, old, new).map_err(|_| Reason::Malformed)?;
+                Ok(encode(&PeerAnswer::Consistency(proof)))
+            }
+            PeerQuery::OwnOutputs { asset, from } if role == Role::Custodian => {
+                own_outputs(kv, asset, from, question.from.id)
+            }
+            _ => Err(Reason::WrongRole.into()),
+        }
+    }
+}
+
+fn registrar_operator(kv: &dyn Kv, query: &OperatorQuery) -> Result<Vec<u8>, QueryError> {
+    let answer = match query {
+        OperatorQuery::Assets => OperatorAnswer::Assets(
+            Registrar::assets(kv)?
+                .into_iter()
+                .map(|view| AssetLine {
+                    register: Some(AssetTotals {
+                        minted: view.asset.minted,
+                        burned: view.asset.burned,
+                        entries: view.entries,
+                        open: view.asset.open && view.asset.halted.is_none(),
+                    }),
+                    terms: view.terms,
+                })
+                .collect(),
+        ),
+        OperatorQuery::Register(asset) => OperatorAnswer::Register(register(kv, *asset)?),
+        _ => return Err(Reason::WrongRole.into()),
+    };
+    Ok(encode(&answer))
+}
+
+fn register(kv: &dyn Kv, asset: AssetId) -> Result<Vec<RegisterLine>, StorageError> {
+    const PAGE: usize = 1024;
+    let (mut lines, mut after) = (Vec::new(), None);
+    loop {
+        let page = Registrar::holdings(kv, asset, after, PAGE)?;
+        after = page.last().map(|holding| holding.account.account);
+        let count = page.len();
+        lines.extend(page.into_iter().map(|holding| RegisterLine {
+            account: holding.account.account,
+            investor: holding.account.investor,
+            custodian: holding.account.custodian,
+            quantity: holding.quantity,
+            notes: u64::try_from(holding.notes.len()).unwrap_or(u64::MAX),
+            frozen: holding.account.frozen.is_some(),
+        }));
+        if count < PAGE {
+            return Ok(lines);
+        }
+    }
+}
+
+fn log(kv: &dyn Kv, asset: AssetId, from: u64) -> Result<Vec<u8>, QueryError> {
+    let view = Registrar::asset(kv, asset)?.ok_or(Reason::UnknownAsset)?;
+    let checkpoint = SignedCheckpoint::parse(view.checkpoint.as_bytes())
+        .map_err(|_| StorageError::Damaged("checkpoint"))?;
+    let (mut entries, mut bytes) = (Vec::new(), 0usize);
+    for entry in Registrar::entries(kv, asset, from, PAGE_ENTRIES_MAX)? {
+        bytes = bytes.saturating_add(entry.bytes.len());
+        if bytes > PAGE_BYTES_MAX && !entries.is_empty() {
+            break;
+        }
+        entries.push(entry.bytes);
+    }
+    Ok(encode(&PeerAnswer::Log { entries, checkpoint }))
+}
+
+/// Settlements of final legs with unspent outputs in a custodian's slots, as they were sent to it.
+fn own_outputs(
+    kv: &dyn Kv,
+    asset: AssetId,
+    from: u64,
+    custodian: NodeId,
+) -> Result<Vec<u8>, QueryError> {
+    let view = Registrar::asset(kv, asset)?.ok_or(Reason::UnknownAsset)?;
+    let (mut settlements, mut next) = (Vec::new(), from);
+    for row in Registrar::entries(kv, asset, from, PAGE_ENTRIES_MAX)? {
+        next = row.index.saturating_add(1);
+        let entry = decode(&row.bytes, "an entry").map_err(|_| StorageError::Damaged("entry"))?;
+        let Entry::Leg(leg) = entry else { continue };
+        let components = live_outputs(kv, asset, &leg, custodian)?;
+        if components.is_empty() {
+            continue;
+        }
+        let entry = Registrar::entry_proof(kv, asset, row.index, view.entries)
+            .map_err(|_| StorageError::Damaged("log tree"))?;
+        let FinalLeg { index, commit, receipt, .. } = *leg;
+        let components = components.try_into().map_err(|_| Reason::Internal)?;
+        settlements.push(encode(&Settlement { commit, index, receipt, entry, components }));
+    }
+    Ok(encode(&PeerAnswer::OwnOutputs { settlements, next }))
+}
+
+fn live_outputs(
+    kv: &dyn Kv,
+    asset: AssetId,
+    leg: &FinalLeg,
+    custodian: NodeId,
+) -> Result<Vec<TearOff>, QueryError> {
+    let mut components = Vec::new();
+    for (number, (output, note)) in (0u8..).zip(leg.leg.outputs.iter().zip(leg.leg.notes())) {
+        if output.slot.slot.context.receiver != custodian {
+            continue;
+        }
+        let id = note.id();
+        let Some(row) = Registrar::note(kv, asset, id)? else { continue };
+        let holding = Registrar::holding(kv, asset, row.account)?;
+        if holding.is_some_and(|holding| holding.notes.iter().any(|(live, _)| *live == id)) {
+            let torn = leg.leg.tear_off(leg.index, &leg.salt, number);
+            components.push(torn.map_err(|_| StorageError::Damaged("entry"))?);
+        }
+    }
+    Ok(components)
+}
+
+/// What can be read of a custodian: nothing, but by its operator.
+#[derive(Debug)]
+struct CustodianReads;
+
+impl Queries for CustodianReads {
+    fn admits(&self, _: &Member, origin: Origin, kind: u8) -> Option<usize> {
+        (kind == kind::OPERATOR_QUERY && origin == Origin::Operator).then_some(1024)
+    }
+
+    fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
+        const ROWS: usize = 100_000;
+        const PAGE: usize = 512;
+        let query = decode(question.request, "a query").map_err(|_| Reason::Malformed)?;
+        let answer = match query {
+            OperatorQuery::Assets => {
+                let line = |(_, terms)| AssetLine { terms, register: None };
+                OperatorAnswer::Assets(
+                    Custodian::assets(kv, None, ROWS)?.into_iter().map(line).collect(),
+                )
+            }
+            OperatorQuery::Accounts => {
+                OperatorAnswer::Accounts(Custodian::accounts(kv, None, ROWS)?)
+            }
+            OperatorQuery::Trades(after) => {
+                OperatorAnswer::Trades(Custodian::trades(kv, after.as_ref(), PAGE)?)
+            }
+            OperatorQuery::Trade(id) => OperatorAnswer::Trades(Custodian::trade(kv, &id)?),
+            OperatorQuery::Register(_) | OperatorQuery::AuditHead(_) => {
+                return Err(Reason::WrongRole.into());
+            }
+        };
+        Ok(encode(&answer))
+    }
+}
+
+fn peer_query(question: &Question<'_>) -> Result<PeerQuery, QueryError> {
+    Ok(decode(question.request, "a query").map_err(|_| Reason::Malformed)?)
+}
+
+/// A node's status for people and programs.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusView {
+    /// The node's name.
+    pub name: String,
+    /// What it does.
+    pub role: String,
+    /// ms since it started.
+    pub uptime_ms: u64,
+    /// Records in its log.
+    pub height: u64,
+    /// The number of the membership list in force.
+    pub membership: u64,
+    /// Events handled.
+    pub events: u64,
+    /// Syncs of its log.
+    pub syncs: u64,
+    /// Jobs done.
+    pub jobs_done: u64,
+    /// Jobs waiting for a thread.
+    pub jobs_waiting: u64,
+    /// Peers for whom messages wait, and since when they can't be reached.
+    pub backlog: Vec<BacklogView>,
+    /// Frames exchanged, by peer.
+    pub traffic: Vec<TrafficView>,
+}
+
+/// What waits for one peer.
+#[derive(Clone, Debug, Serialize)]
+pub struct BacklogView {
+    /// The peer.
+    pub peer: String,
+    /// Messages waiting.
+    pub waiting: u64,
+    /// Since when it can't be reached, ms since the Unix epoch.
+    pub unreachable_since_ms: Option<u64>,
+}
+
+/// What was exchanged with one peer, over all kinds of frames.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TrafficView {
+    /// The peer.
+    pub peer: String,
+    /// Frames in.
+    pub messages_in: u64,
+    /// Bytes in.
+    pub bytes_in: u64,
+    /// Frames out.
+    pub messages_out: u64,
+    /// Bytes out.
+    pub bytes_out: u64,
+}
+
+impl StatusView {
+    /// The view of a status.
+    #[must_use]
+    pub fn of(status: &Status) -> Self {
+        let mut traffic: Vec<TrafficView> = Vec::new();
+        for line in &status.traffic {
+            let peer = line.peer.to_string();
+            let place = traffic.iter().position(|row| row.peer == peer);
+            let row = match place.and_then(|place| traffic.get_mut(place)) {
+                Some(row) => row,
+                None => {
+                    traffic.push(TrafficView { peer, ..TrafficView::default() });
+                    let Some(row) = traffic.last_mut() else { continue };
+                    row
+                }
+            };
+            row.messages_in = row.messages_in.saturating_add(line.frames_in);
+            row.bytes_in = row.bytes_in.saturating_add(line.bytes_in);
+            row.messages_out = row.messages_out.saturating_add(line.frames_out);
+            row.bytes_out = row.bytes_out.saturating_add(line.bytes_out);
+        }
+        Self {
+            name: status.name.to_string(),
+            role: status.role.to_string(),
+            uptime_ms: status.now.saturating_sub(status.started_at),
+            height: status.height,
+            membership: status.membership,
+            events: status.counters.events,
+            syncs: status.counters.syncs,
+            jobs_done: status.counters.jobs_done,
+            jobs_waiting: status.counters.jobs_waiting,
+            backlog: status
+                .backlog
+                .iter()
+                .map(|line| BacklogView {
+                    peer: line.peer.to_string(),
+                    waiting: line.waiting,
+                    unreachable_since_ms: line.unreachable_since,
+                })
+                .collect(),
+            traffic,
+        }
+    }
+
+    /// The status in a few lines.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "{} ({}), up {} s, log height {}, {} events, {} syncs, {} jobs done, {} waiting",
+            self.name,
+            self.role,
+            self.uptime_ms / 1000,
+            self.height,
+            self.events,
+            self.syncs,
+            self.jobs_done,
+            self.jobs_waiting
+        );
+        for line in &self.backlog {
+            text.push_str(&format!("\n  waits for {}: {} message(s)", line.peer, line.waiting));
+        }
+        for line in &self.traffic {
+            text.push_str(&format!(
+                "\n  {}: in {} frames, {} bytes; out {} frames, {} bytes",
+                line.peer, line.messages_in, line.bytes_in, line.messages_out, line.bytes_out
+            ));
+        }
+        text
+    }
+}
+
+/// Limits fit together.
+const _: () = assert!(PAGE_BYTES_MAX < crate::net::ANSWER_BYTES_MAX);

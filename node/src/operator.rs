@@ -1,0 +1,157 @@
+//! What a node's operator and its peers can ask it: requests and answers beside the ledger's messages (specs/wire.md).
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use sudare_crypto::{Bounded, Encoded, Text};
+use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::custodian::{AccountView, TradeView};
+use sudare_ledger::log::Receipt;
+use sudare_ledger::messages::TradeId;
+use sudare_ledger::transaction::TxId;
+use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint};
+
+/// Frame kinds of requests that are not messages.
+pub mod kind {
+    /// A peer's [`super::PeerQuery`].
+    pub const PEER_QUERY: u8 = 64;
+    /// An operator's instruction, encoded as its role defines it.
+    pub const INSTRUCT: u8 = 128;
+    /// An operator's [`super::OperatorQuery`].
+    pub const OPERATOR_QUERY: u8 = 130;
+    /// The runtime's own state.
+    pub const STATUS: u8 = 129;
+}
+
+/// The most entries of one page of an asset log.
+pub const PAGE_ENTRIES_MAX: usize = 256;
+
+/// A read that a peer may ask for.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum PeerQuery {
+    /// Of a registrar: the terms of all its assets.
+    Assets,
+    /// Of a registrar, by a regulator: entries of an asset's log from an index on, and the newest checkpoint.
+    Log {
+        /// The asset.
+        asset: AssetId,
+        /// The first entry wanted.
+        from: u64,
+    },
+    /// Of a registrar, by a regulator: that its log of now extends that of a former size.
+    Consistency {
+        /// The asset.
+        asset: AssetId,
+        /// The former size.
+        old: u64,
+        /// The later size.
+        new: u64,
+    },
+    /// Of a registrar, by a custodian: the components of final outputs that are in its slots, to recover its notes from seeds.
+    OwnOutputs {
+        /// The asset.
+        asset: AssetId,
+        /// The first entry wanted.
+        from: u64,
+    },
+    /// Of a notary: its newest checkpoint.
+    NotaryCheckpoint,
+    /// Of a notary, by someone who knows the transaction: its receipt.
+    Receipt(TxId),
+}
+
+/// The answer to a [`PeerQuery`].
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum PeerAnswer {
+    /// Terms.
+    Assets(Bounded<SignedTerms, 256>),
+    /// A page of a log; the last one if it reaches the checkpoint's size.
+    Log {
+        /// Canonical bytes of the entries.
+        entries: Vec<Vec<u8>>,
+        /// The newest checkpoint.
+        checkpoint: SignedCheckpoint,
+    },
+    /// A consistency proof.
+    Consistency(ConsistencyProof),
+    /// Settlements as they were sent, and the index after the last entry looked at; the end is where it no longer grows.
+    OwnOutputs {
+        /// Encoded [`sudare_ledger::messages::Settlement`]s.
+        settlements: Vec<Vec<u8>>,
+        /// Where to go on.
+        next: u64,
+    },
+    /// A checkpoint.
+    Checkpoint(SignedCheckpoint),
+    /// A receipt, if the transaction is recorded.
+    Receipt(Option<Receipt>),
+}
+
+/// A read that only a node's own operator may ask for.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum OperatorQuery {
+    /// The assets it knows.
+    Assets,
+    /// Custodian: accounts with balances.
+    Accounts,
+    /// Custodian: trades after the given one.
+    Trades(Option<sudare_ledger::custodian::TradeKey>),
+    /// Custodian: the trades with this id.
+    Trade(TradeId),
+    /// Registrar: the register of an asset.
+    Register(AssetId),
+    /// Regulator: the longest checkpoint recorded of an asset.
+    AuditHead(AssetId),
+}
+
+/// The answer to an [`OperatorQuery`].
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum OperatorAnswer {
+    /// Assets.
+    Assets(Vec<AssetLine>),
+    /// Accounts.
+    Accounts(Vec<AccountView>),
+    /// Trades.
+    Trades(Vec<TradeView>),
+    /// A register.
+    Register(Vec<RegisterLine>),
+    /// A checkpoint, if there is one.
+    AuditHead(Option<SignedCheckpoint>),
+}
+
+/// An asset as a node knows it.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct AssetLine {
+    /// Its terms.
+    pub terms: SignedTerms,
+    /// Registrar only: minted and burned units, entries of its log, whether it takes instructions.
+    pub register: Option<AssetTotals>,
+}
+
+/// What a registrar counts of an asset.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct AssetTotals {
+    /// Atomic units ever issued.
+    pub minted: u128,
+    /// Atomic units ever redeemed.
+    pub burned: u128,
+    /// Entries in the asset log.
+    pub entries: u64,
+    /// Whether it takes instructions.
+    pub open: bool,
+}
+
+/// A row of a register.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct RegisterLine {
+    /// The account.
+    pub account: Encoded,
+    /// The investor's pseudonym.
+    pub investor: Text<35>,
+    /// The custodian that acts for it.
+    pub custodian: sudare_crypto::NodeId,
+    /// Atomic units held.
+    pub quantity: u128,
+    /// In how many notes.
+    pub notes: u64,
+    /// Whether it is frozen.
+    pub frozen: bool,
+}

@@ -1,0 +1,210 @@
+//! A regulator's replay over the network: fetches an asset's log from its registrar, verifies all of it, reads what the node's
+//! disclosure keys allow, and has the regulator's node keep the checkpoint.
+
+use std::collections::BTreeMap;
+
+use rand_core::OsRng;
+use serde::Serialize;
+use sudare_crypto::encoding::{decode, encode};
+use sudare_crypto::{Encoded, Text};
+use sudare_disclosure::dlog::{Outcome, Search};
+use sudare_disclosure::{DisclosureSecret, KeyPurpose, SignedTerms};
+use sudare_ledger::audit::{AssetLog, Instruction, RecordReplay, Regulator, Replay, Report};
+use sudare_ledger::kv::Kv;
+use sudare_ledger::messages::Reason;
+use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint};
+
+use crate::cli::Failure;
+use crate::cli::connect::Connection;
+use crate::membership::Member;
+use crate::net::Origin;
+use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery, kind};
+use crate::runtime::{Queries, QueryError, Question};
+
+/// The largest bound of a discrete logarithm that a replay searches by itself: about a minute.
+const SEARCH_BOUND_MAX: u64 = 1 << 48;
+
+/// What a replay found, for programs.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplayReport {
+    /// The asset's code.
+    pub asset: String,
+    /// Entries of the log, all replayed.
+    pub entries: u64,
+    /// Of these, legs.
+    pub legs: u64,
+    /// Atomic units ever made.
+    pub minted: String,
+    /// Atomic units ever ended.
+    pub burned: String,
+    /// Atomic units outstanding.
+    pub supply: String,
+    /// The root of the log.
+    pub root: String,
+    /// What each account holds, by account key; none if the keys do not allow it.
+    pub holdings: Option<BTreeMap<String, String>>,
+    /// The report in words.
+    pub statement: String,
+}
+
+impl ReplayReport {
+    fn of(code: &str, report: &Report) -> Self {
+        let holdings = report.holdings.as_ref().map(|holdings| {
+            let line = |(account, quantity): (&Encoded, &u64)| {
+                (format!("{account:?}"), quantity.to_string())
+            };
+            holdings.iter().map(line).collect()
+        });
+        Self {
+            asset: code.to_owned(),
+            entries: report.entries,
+            legs: report.legs,
+            minted: report.minted.to_string(),
+            burned: report.burned.to_string(),
+            supply: report.supply.to_string(),
+            root: report.root.to_string(),
+            holdings,
+            statement: report.to_string(),
+        }
+    }
+
+    /// The report in words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.statement.clone()
+    }
+}
+
+/// Replays the log of an asset with the keys that the connection's node has for it. `progress` is told entries done and in all.
+///
+/// # Errors
+///
+/// [`Failure::CheckFailed`] with the culprit if anything does not hold.
+pub async fn run(
+    connection: &Connection,
+    terms: &SignedTerms,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<ReplayReport, Failure> {
+    let core = &terms.terms.core;
+    let (asset, registrar) = (terms.terms.asset(), core.registrar);
+    let log = AssetLog { network: connection.node.network, asset, registrar };
+    let mut replay = Replay::new(log, keys(connection, terms), OsRng);
+    let (mut next, mut last): (u64, Option<SignedCheckpoint>) = (0, None);
+    // Entries beyond the first checkpoint belong to a later replay.
+    loop {
+        let query = PeerQuery::Log { asset, from: next };
+        let answer = connection.peer_query(&registrar, &query).await?;
+        let PeerAnswer::Log { entries, checkpoint } = answer else {
+            return Err(Failure::Node("the registrar answered something else".into()));
+        };
+        let checkpoint = last.get_or_insert(checkpoint);
+        let size = checkpoint.unverified().size;
+        if next < size && entries.is_empty() {
+            return Err(Failure::CheckFailed(format!("entry {next} of {size} is missing")));
+        }
+        for bytes in entries {
+            if next < size {
+                replay
+                    .push(next, &bytes)
+                    .map_err(|error| Failure::CheckFailed(error.to_string()))?;
+                next = next.saturating_add(1);
+            }
+        }
+        progress(next, size);
+        if next >= size {
+            break;
+        }
+    }
+    let checkpoint = last.ok_or_else(|| Failure::Node("the log has no checkpoint".into()))?;
+    let report = replay.finish(&checkpoint, &mut solve);
+    let report = report.map_err(|error| Failure::CheckFailed(error.to_string()))?;
+    record(connection, &log, checkpoint, &report).await?;
+    Ok(ReplayReport::of(core.code.as_str(), &report))
+}
+
+/// Has the node keep the checkpoint; it refuses one that does not extend what it saw before.
+async fn record(
+    connection: &Connection,
+    log: &AssetLog,
+    checkpoint: SignedCheckpoint,
+    report: &Report,
+) -> Result<(), Failure> {
+    let new = checkpoint.unverified().size;
+    let before = match connection.query(&OperatorQuery::AuditHead(log.asset)).await? {
+        OperatorAnswer::AuditHead(head) => head,
+        _ => return Err(Failure::Node("the node is not a regulator".into())),
+    };
+    let old = before.as_ref().map_or(0, |head| head.unverified().size);
+    let mut consistency = ConsistencyProof::default();
+    if old > 0 && old != new {
+        let query =
+            PeerQuery::Consistency { asset: log.asset, old: old.min(new), new: old.max(new) };
+        match connection.peer_query(&log.registrar, &query).await? {
+            PeerAnswer::Consistency(proof) => consistency = proof,
+            _ => return Err(Failure::Node("the registrar answered something else".into())),
+        }
+    }
+    let summary = format!("legs 0..{} complete, supply {}", report.legs, report.supply);
+    let replay = RecordReplay {
+        asset: log.asset,
+        registrar: log.registrar,
+        checkpoint,
+        consistency,
+        summary: Text::new(summary)?,
+    };
+    connection.instruct(&Instruction::RecordReplay(Box::new(replay))).await?;
+    Ok(())
+}
+
+/// The secrets of the node's seed whose public keys stand in the policy.
+fn keys(connection: &Connection, terms: &SignedTerms) -> Vec<DisclosureSecret> {
+    let (network, asset) = (connection.node.network, terms.terms.asset());
+    let mut secrets = Vec::new();
+    for epoch in &terms.terms.policy.epochs {
+        for key in &epoch.keys {
+            let (fields, label) = (key.fields, key.label.clone());
+            let purpose = KeyPurpose { network, asset, epoch: epoch.number, fields, label };
+            let secret = DisclosureSecret::derive(&connection.node.seed, &purpose);
+            if secret.point() == key.point {
+                secrets.push(secret);
+            }
+        }
+    }
+    secrets
+}
+
+/// Searches an amount whose memo is false, if that is a matter of a minute; `sudare audit solve` takes what is longer.
+fn solve(point: &Encoded, bound: u64) -> Option<u64> {
+    if bound > SEARCH_BOUND_MAX {
+        return None;
+    }
+    let target = point.decompress().ok()?.compress();
+    let mut search = Search::new(&target, bound, *point.as_bytes()).ok()?;
+    loop {
+        match search.step(1 << 20) {
+            Outcome::Found(value) => return Some(value),
+            Outcome::Absent | Outcome::Exhausted => return None,
+            Outcome::Open => (),
+        }
+    }
+}
+
+/// What can be read of a regulator: nothing, but by its operator.
+#[derive(Debug)]
+pub(crate) struct RegulatorReads;
+
+impl Queries for RegulatorReads {
+    fn admits(&self, _: &Member, origin: Origin, kind: u8) -> Option<usize> {
+        (kind == kind::OPERATOR_QUERY && origin == Origin::Operator).then_some(1024)
+    }
+
+    fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
+        match decode(question.request, "a query").map_err(|_| Reason::Malformed)? {
+            OperatorQuery::AuditHead(asset) => {
+                Ok(encode(&OperatorAnswer::AuditHead(Regulator::head(kv, asset)?)))
+            }
+            OperatorQuery::Assets => Ok(encode(&OperatorAnswer::Assets(Vec::new()))),
+            _ => Err(Reason::WrongRole.into()),
+        }
+    }
+}

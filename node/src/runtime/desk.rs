@@ -1,0 +1,183 @@
+//! The thread that handles events, batch by batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sudare_ledger::kv::{MemoryKv, Writes};
+use sudare_ledger::role::{ALARMS, Answer, Event, JOBS, Machine, OUTBOX};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+use super::jobs::Pool;
+use super::ledger::{Batch, Ledger};
+use super::outbox::Post;
+use super::status::Gauges;
+use super::{Clock, Input, InputOf, RuntimeError};
+use crate::store::IndexReader;
+
+/// The most events that are synced together.
+const BATCH_EVENTS_MAX: u64 = 256;
+/// No event joins a batch that has been handled for this long.
+const BATCH_TIME: Duration = Duration::from_millis(2);
+/// The longest sleep: the clock may be set.
+const SLEEP_MAX_MS: u64 = 1_000;
+/// How many outbox rows are read at a time at start.
+const PAGE: usize = 16;
+
+pub(super) struct Desk<M: Machine> {
+    ledger: Ledger<M>,
+    base: IndexReader,
+    clock: Clock,
+    events: mpsc::Receiver<InputOf<M>>,
+    posts: mpsc::UnboundedSender<Post>,
+    pool: Pool,
+    gauges: Arc<Gauges>,
+    /// When the first alarm is due, by the role's table.
+    alarm: Option<u64>,
+}
+
+impl<M> Desk<M>
+where
+    M: Machine + Send + Sync + 'static,
+{
+    pub(super) fn new(
+        ledger: Ledger<M>,
+        clock: Clock,
+        events: mpsc::Receiver<InputOf<M>>,
+        posts: mpsc::UnboundedSender<Post>,
+        pool: Pool,
+        gauges: Arc<Gauges>,
+    ) -> Self {
+        let base = ledger.reader();
+        Self { ledger, base, clock, events, posts, pool, gauges, alarm: None }
+    }
+
+    /// Resumes outbox, jobs and alarms, then handles events on a thread of its own until `halted` or a failure.
+    pub(super) fn start(
+        mut self,
+        halted: Arc<AtomicBool>,
+    ) -> Result<oneshot::Receiver<Result<(), RuntimeError>>, RuntimeError> {
+        self.resume()?;
+        let (finished, result) = oneshot::channel();
+        let run = move || {
+            let stopped = self.run(&halted);
+            // Nothing more is taken, and the store is closed before anybody hears of it.
+            halted.store(true, Ordering::Release);
+            drop(self);
+            if let Err(error) = &stopped {
+                tracing::error!(%error, "the node stops");
+            }
+            let _ = finished.send(stopped);
+        };
+        let thread = std::thread::Builder::new().name("sudare-events".into());
+        thread.spawn(run).map_err(RuntimeError::Thread)?;
+        Ok(result)
+    }
+
+    fn run(&mut self, halted: &AtomicBool) -> Result<(), RuntimeError> {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let waiting = builder.enable_time().build().map_err(RuntimeError::Thread)?;
+        while !halted.load(Ordering::Acquire) {
+            let sleep = Duration::from_millis(self.sleep());
+            let first = match self.events.try_recv() {
+                Ok(input) => Some(input),
+                Err(mpsc::error::TryRecvError::Disconnected) => return Ok(()),
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    let next = async { timeout(sleep, self.events.recv()).await };
+                    waiting.block_on(next).unwrap_or_default()
+                }
+            };
+            self.turn(first)?;
+        }
+        Ok(())
+    }
+
+    /// Handles what has arrived as one batch.
+    fn turn(&mut self, first: Option<InputOf<M>>) -> Result<(), RuntimeError> {
+        let base = self.base.clone();
+        let mut batch = Batch::on(&base);
+        let mut answers: Vec<(oneshot::Sender<Answer>, Answer)> = Vec::new();
+        let mut handled = 0;
+        let start = Instant::now();
+        let now = (self.clock)();
+        let ticks = self.alarm.is_some_and(|at| at <= now);
+        if ticks {
+            // A tick is nobody's request.
+            let _ = self.ledger.handle(&mut batch, now, Event::Tick)?;
+            handled = 1;
+        }
+        let mut next = first;
+        while let Some(input) = next {
+            match input {
+                Input::Event(event, waiting) => {
+                    let answer = self.ledger.handle(&mut batch, (self.clock)(), *event)?;
+                    handled += 1;
+                    answers.extend(waiting.map(|waiting| (waiting, answer)));
+                }
+                Input::Failed(error) => return Err(error.into()),
+                Input::Wake => {}
+            }
+            let full = handled >= BATCH_EVENTS_MAX || start.elapsed() >= BATCH_TIME;
+            next = if full { None } else { self.events.try_recv().ok() };
+        }
+        self.gauges.handled(handled, batch.logged);
+        let effects = self.ledger.commit(batch)?;
+        for (waiting, answer) in answers {
+            // Whoever has gone away asks again.
+            let _ = waiting.send(answer);
+        }
+        self.gauges.height(self.ledger.head().seq, self.events.len());
+        self.release(&effects)?;
+        if ticks && effects.is_empty() {
+            // The role leaves a due alarm standing: look again, but not at once.
+            self.alarm = Some(now.saturating_add(SLEEP_MAX_MS));
+        }
+        Ok(())
+    }
+
+    /// Sends what the batch put into the outbox, starts its jobs, and notes the first alarm.
+    fn release(&mut self, effects: &Writes) -> Result<(), RuntimeError> {
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let mut rows = MemoryKv::default();
+        let written = effects.iter().filter(|(_, value)| value.is_some());
+        rows.apply(written.map(|(key, value)| (key.clone(), value.clone())).collect());
+        for (number, row) in OUTBOX.rows(&rows, None, usize::MAX)? {
+            self.post(Post { number: number.0, to: row.to, until: row.until });
+        }
+        let jobs = JOBS.rows(&rows, None, usize::MAX)?;
+        self.pool.add(jobs.into_iter().map(|(number, _)| number.0));
+        self.alarm = ALARMS.rows(&self.base, None, 1)?.first().map(|((at, _), ())| at.0);
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), RuntimeError> {
+        let mut after = None;
+        loop {
+            let rows = OUTBOX.rows(&self.base, after.as_ref(), PAGE)?;
+            let Some((last, _)) = rows.last() else { break };
+            after = Some(*last);
+            for (number, row) in rows {
+                self.post(Post { number: number.0, to: row.to, until: row.until });
+            }
+        }
+        let jobs = JOBS.rows(&self.base, None, usize::MAX)?;
+        self.pool.add(jobs.into_iter().map(|(number, _)| number.0));
+        self.alarm = ALARMS.rows(&self.base, None, 1)?.first().map(|((at, _), ())| at.0);
+        self.gauges.height(self.ledger.head().seq, 0);
+        Ok(())
+    }
+
+    fn post(&self, post: Post) {
+        // The outbox is gone only when the node stops; the row is sent after its next start.
+        let _ = self.posts.send(post);
+    }
+
+    /// How long nothing is due, in ms.
+    fn sleep(&self) -> u64 {
+        let due = self.alarm.unwrap_or(u64::MAX);
+        due.saturating_sub((self.clock)()).min(SLEEP_MAX_MS)
+    }
+}

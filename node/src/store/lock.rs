@@ -1,0 +1,58 @@
+//! One process a folder.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use super::{FILE_MODE, StoreError};
+
+const LOCK_FILE: &str = "lock";
+const PID_BYTES_MAX: u64 = 20;
+
+/// Holds the folder until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Locks `folder`. The lock is the operating system's, not the file: a file left by a dead process is no obstacle.
+    pub(super) fn acquire(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(LOCK_FILE);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(FILE_MODE)
+            .open(&path)
+            .map_err(StoreError::io("opening", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked {
+                    folder: folder.to_path_buf(),
+                    pid: holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::io("locking", &path)(error)),
+        }
+        // Only a help for people: a full disk is no reason not to start.
+        let _ = file.set_len(0);
+        let _ = file.write_all(std::process::id().to_string().as_bytes());
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder(file: &mut File) -> String {
+    let mut pid = String::new();
+    let read = file.take(PID_BYTES_MAX).read_to_string(&mut pid);
+    if read.is_ok() && !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()) {
+        pid
+    } else {
+        "unknown".to_owned()
+    }
+}
