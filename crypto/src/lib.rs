@@ -21,6 +21,6 @@ pub use curve25519_dalek::scalar::Scalar;
 pub use encoding::{Bounded, Malformed, Text};
 pub use hash::Hash;
 pub use node_key::{BadSignature, NodeId, NodeKey, NodeSignature};
-pub use pairs::pairs;
+pub use pairs::{numbered, pairs};
 pub use point::{Encoded, Secret};
 pub use transcript::LedgerTranscript;

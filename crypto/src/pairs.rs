@@ -9,6 +9,12 @@ pub fn pairs<'a, L, R>(
     (left.len() == right.len()).then(|| left.iter().zip(right))
 }
 
+/// The items with their numbers from 0. For lists of at most 256 items, as all of the protocol are; what comes after is left out.
+#[expect(clippy::disallowed_methods, reason = "the list, not the numbers, ends it")]
+pub fn numbered<T>(items: impl IntoIterator<Item = T>) -> impl Iterator<Item = (u8, T)> {
+    (0..=u8::MAX).zip(items)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

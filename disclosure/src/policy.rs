@@ -68,7 +68,8 @@ impl Policy {
         if self.epochs.is_empty() {
             return Err(PolicyError::Schedule);
         }
-        for (number, epoch) in (0u32..).zip(self.epochs.iter()) {
+        for (number, epoch) in sudare_crypto::numbered(self.epochs.iter()) {
+            let number = u32::from(number);
             if epoch.number != number || opened.is_some_and(|before| epoch.opens_at <= before) {
                 return Err(PolicyError::Schedule);
             }
@@ -76,7 +77,7 @@ impl Policy {
             if epoch.keys.first().is_none_or(|key| key.fields != Fields::ALL) {
                 return Err(PolicyError::RegistrarKey(number));
             }
-            for (index, key) in (0u8..).zip(epoch.keys.iter()) {
+            for (index, key) in sudare_crypto::numbered(epoch.keys.iter()) {
                 if !seen.insert(key.point) {
                     return Err(PolicyError::Reused(number, index));
                 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use rand_core::{OsRng, RngCore};
-use sudare_crypto::{Hash, NodeKey};
+use sudare_crypto::{Hash, NodeKey, pairs};
 use sudare_ledger::role::Role;
 
 use crate::config::Config;
@@ -94,7 +94,9 @@ fn make(folder: &Path, plan: &[Planned], now: u64) -> Result<Made, InitError> {
 
     let addresses = addresses(plan)?;
     let mut members = Vec::new();
-    for (planned, address) in plan.iter().zip(addresses) {
+    let pairs = pairs(plan, &addresses).ok_or_else(|| InitError::Config("addresses".into()))?;
+    for (planned, address) in pairs {
+        let address = *address;
         let own = folder.join(planned.name.as_str());
         make_folder(&own)?;
         let key = fresh_key();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use sudare_crypto::NodeId;
 use sudare_crypto::encoding::{decode, encode};
+use sudare_crypto::{NodeId, numbered, pairs};
 use sudare_disclosure::AssetId;
 use sudare_ledger::audit::Regulator;
 use sudare_ledger::custodian::Custodian;
@@ -253,7 +253,9 @@ fn live_outputs(
     custodian: NodeId,
 ) -> Result<Vec<TearOff>, QueryError> {
     let mut components = Vec::new();
-    for (number, (output, note)) in (0u8..).zip(leg.leg.outputs.iter().zip(leg.leg.notes())) {
+    let notes: Vec<_> = leg.leg.notes().collect();
+    let outputs = pairs(&leg.leg.outputs, &notes).ok_or(StorageError::Damaged("entry"))?;
+    for (number, (output, note)) in numbered(outputs) {
         if output.slot.slot.context.receiver != custodian {
             continue;
         }

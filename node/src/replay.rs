@@ -130,9 +130,9 @@ async fn record(
     report: &Report,
 ) -> Result<(), Failure> {
     let new = checkpoint.unverified().size;
-    let before = match connection.query(&OperatorQuery::AuditHead(log.asset)).await? {
-        OperatorAnswer::AuditHead(head) => head,
-        _ => return Err(Failure::Node("the node is not a regulator".into())),
+    let answer = connection.query(&OperatorQuery::AuditHead(log.asset)).await?;
+    let OperatorAnswer::AuditHead(before) = answer else {
+        return Err(Failure::Node("the node is not a regulator".into()));
     };
     let old = before.as_ref().map_or(0, |head| head.unverified().size);
     let mut consistency = ConsistencyProof::default();

@@ -95,6 +95,7 @@ impl Absence {
 
 /// One entry of an asset log.
 #[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+#[expect(clippy::large_enum_variant, reason = "entries are handled one at a time")]
 pub enum Entry {
     /// A version of the terms; entry 0 is the first.
     Terms(SignedTerms),

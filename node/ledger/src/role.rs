@@ -51,6 +51,7 @@ impl Moment {
 
 /// Something that happened to a node.
 #[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+#[expect(clippy::large_enum_variant, reason = "events are handled one at a time")]
 pub enum Event<I, O> {
     /// A message from a member whose role may send it. Refusing it drops it; accepting promises to act on it.
     Message {

@@ -401,7 +401,7 @@ pub fn assemble(
     }
     let hash = |(salt, key): &([u8; 32], SpendKey)| tag_hash(salt, &key.tag());
     let parts: Vec<Vec<Hash>> = tags.iter().map(|part| part.iter().map(hash).collect()).collect();
-    let numbered = (0u8..).zip(legs.iter());
+    let numbered = sudare_crypto::numbered(legs.iter());
     let refs = numbered.map(|(index, leg)| LegRef {
         registrar: leg.registrar,
         root: leg.built.leg.root(index, &leg.built.salt),

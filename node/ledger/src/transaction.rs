@@ -235,7 +235,7 @@ impl Commit {
             let missing = self.approvals.len().min(self.transaction.legs.len());
             return Err(CommitError::Approval(u8::try_from(missing).unwrap_or(u8::MAX)));
         }
-        for (index, approval) in (0u8..).zip(self.approvals.iter()) {
+        for (index, approval) in sudare_crypto::numbered(self.approvals.iter()) {
             if !self.transaction.is_approved(index, approval) {
                 return Err(CommitError::Approval(index));
             }

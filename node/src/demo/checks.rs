@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use sudare_crypto::pairs;
 use sudare_ledger::custodian::AccountView;
 use sudare_ledger::role::Role;
 
@@ -38,13 +39,15 @@ impl Run<'_> {
     /// Compares, replays, and counts.
     pub(super) async fn report(&self, ended: &[Ended]) -> Result<DemoReport, Failure> {
         let mut report = DemoReport::default();
-        let trades = self.scenario.trades.iter().zip(ended).zip(&self.expected.outcomes);
-        report.tally(trades.map(|((trade, ended), expected)| {
+        let outcomes = pairs(ended, &self.expected.outcomes);
+        let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
+        let trades = pairs(&self.scenario.trades, &outcomes).into_iter().flatten();
+        report.tally(trades.map(|(trade, (ended, expected))| {
             let outcome = match ended {
                 Ended::Settled { .. } => "settled",
                 Ended::Refused(code) => code,
             };
-            (&trade.trade_id, Some(outcome), *expected)
+            (&trade.trade_id, Some(outcome), **expected)
         }));
         report.latency = latency(ended);
         self.compare_custodians(&mut report).await?;

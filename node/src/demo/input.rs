@@ -1191,6 +1191,14 @@ mod tests {
         }
     }
 
+    /// Checks rows of the trades file, each with the one error that it must give, without file and line.
+    fn check_trades(table: impl IntoIterator<Item = (String, String)>) {
+        for (row, error) in table {
+            let text = format!("{HEADER}\nT-1,transfer,2026-11-25,DJPY,1,INV-1,INV-2,,,\n{row}\n");
+            check("trades", &text, &[&format!("trades line 3, column {error}")]);
+        }
+    }
+
     #[test]
     fn each_error_of_a_trade_is_named() {
         const DAY: &str = "expected a day that exists as YYYY-MM-DD, 1900 to 9999";
@@ -1239,6 +1247,14 @@ mod tests {
                     r#"asset: "DUSD" is no asset of the investors file; expected an asset that some investor may hold"#,
                 ),
             ),
+        ];
+        check_trades(table);
+    }
+
+    #[test]
+    fn each_error_of_what_a_kind_of_trade_needs_is_named() {
+        let row = |text: &str| text.to_owned();
+        let table = [
             (
                 row("T-2,transfer,2026-11-25,DJPY,1,INV-1,,,,"),
                 row(r#"to: "" is empty; expected 1 to 35 of A-Z, 0-9 and -"#),
@@ -1298,10 +1314,7 @@ mod tests {
                 ),
             ),
         ];
-        for (row, error) in table {
-            let text = format!("{HEADER}\nT-1,transfer,2026-11-25,DJPY,1,INV-1,INV-2,,,\n{row}\n");
-            check("trades", &text, &[&format!("trades line 3, column {error}")]);
-        }
+        check_trades(table);
     }
 
     #[test]

@@ -219,7 +219,8 @@ async fn double_spend(desk: &Desk, custodian: &str) -> Result<Ended, Failure> {
     let (one, one_tx) = commit(connection.node.network, notary, &key)?;
     let (two, two_tx) = commit(connection.node.network, notary, &key)?;
     let (first, other) = tokio::join!(connection.tell(&notary, &one), second.tell(&notary, &two));
-    (first?, other?);
+    first?;
+    other?;
     let deadline = tokio::time::Instant::now() + TRADE_WITHIN;
     loop {
         let receipts = [receipt(connection, &one_tx).await?, receipt(connection, &two_tx).await?];

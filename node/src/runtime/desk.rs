@@ -18,8 +18,9 @@ use crate::store::IndexReader;
 
 /// The most events that are synced together.
 const BATCH_EVENTS_MAX: u64 = 256;
-/// No event joins a batch that has been handled for this long.
-const BATCH_TIME: Duration = Duration::from_millis(2);
+/// No event joins a batch that has been handled for as long as the last sync took, within these bounds: the disk and the
+/// rules then share the time, and a batch takes at most twice what it must.
+const BATCH_TIME: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 /// The longest sleep: the clock may be set.
 const SLEEP_MAX_MS: u64 = 1_000;
 /// How many outbox rows are read at a time at start.
@@ -35,6 +36,8 @@ pub(super) struct Desk<M: Machine> {
     gauges: Arc<Gauges>,
     /// When the first alarm is due, by the role's table.
     alarm: Option<u64>,
+    /// How long a batch is added to.
+    batch_time: Duration,
 }
 
 impl<M> Desk<M>
@@ -50,7 +53,17 @@ where
         gauges: Arc<Gauges>,
     ) -> Self {
         let base = ledger.reader();
-        Self { ledger, base, clock, events, posts, pool, gauges, alarm: None }
+        Self {
+            ledger,
+            base,
+            clock,
+            events,
+            posts,
+            pool,
+            gauges,
+            alarm: None,
+            batch_time: BATCH_TIME.0,
+        }
     }
 
     /// Resumes outbox, jobs and alarms, then handles events on a thread of its own until `halted` or a failure.
@@ -118,11 +131,13 @@ where
                 Input::Failed(error) => return Err(error.into()),
                 Input::Wake => {}
             }
-            let full = handled >= BATCH_EVENTS_MAX || start.elapsed() >= BATCH_TIME;
+            let full = handled >= BATCH_EVENTS_MAX || start.elapsed() >= self.batch_time;
             next = if full { None } else { self.events.try_recv().ok() };
         }
         self.gauges.handled(handled, batch.logged);
+        let sync = Instant::now();
         let effects = self.ledger.commit(batch)?;
+        self.batch_time = sync.elapsed().clamp(BATCH_TIME.0, BATCH_TIME.1);
         for (waiting, answer) in answers {
             // Whoever has gone away asks again.
             let _ = waiting.send(answer);

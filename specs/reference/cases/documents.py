@@ -97,6 +97,7 @@ def policies():
         {
             "seed": world.MASTER[key.label], "epoch": epoch.number, "fields": key.fields, "label": key.label,
             "purpose": key.purpose, "secret": scalar_hex(key.secret), "point": key.point, "possession": key.possession,
+            "entropy": Draw(f"possession {key.label} {epoch.number}").bytes32(),
         }
         for epoch in terms.epochs
         for key in epoch.keys
@@ -159,7 +160,7 @@ def _bad_terms(signed):
     yield "POL-3", "a point under two labels", _signed([epoch([registrar, authority, again])])
     repeated = policy.Key("registrar", policy.ALL, registrar.secret, b"", _possession(registrar.secret, 1, policy.ALL), {})
     yield "POL-3", "a point in two epochs", _signed([first, policy.Epoch(1, second.opens_at, [repeated])])
-    yield "POL-4", "a possession of another epoch", _signed([first, epoch(first.keys, 1, second.opens_at)])
+    yield "POL-4", "a possession of another epoch", _signed([epoch(second.keys)])
     wider = policy.Key(auditor.label, policy.ALL, auditor.secret, b"", auditor.possession, {})
     yield "POL-4", "wider fields than were possessed", _signed([epoch([registrar, wider])])
     renamed = policy.Key("police", auditor.fields, auditor.secret, b"", auditor.possession, {})

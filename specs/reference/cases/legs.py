@@ -47,7 +47,7 @@ def _written(purpose):
             {
                 "note_id": output.note_id(), "account": group.encode(output.slot.secrets.account()),
                 "value": str(output.value), "blinding": scalar_hex(output.blinding),
-                "memo_secret": scalar_hex(output.slot.secrets.memo),
+                "secrets": {name: scalar_hex(value) for name, value in vars(output.slot.secrets).items()},
             }
             for output in outputs
         ],

@@ -240,12 +240,12 @@ impl<R: CryptoRngCore> Replay<R> {
 
     /// Enforces [NOT-5], [NOTE-1], [SLOT-3]: a tag is spent once and an owner commitment used once in the whole log.
     fn first_of_their_kind(&mut self, entry: u64, leg: &Leg) -> Result<(), Fault> {
-        for (input, one) in (0u8..).zip(leg.inputs.iter()) {
+        for (input, one) in sudare_crypto::numbered(leg.inputs.iter()) {
             if let Some(before) = self.tags.insert(one.tag, entry) {
                 return Err(Fault::TagSpent { input, before });
             }
         }
-        for (output, one) in (0u8..).zip(leg.outputs.iter()) {
+        for (output, one) in sudare_crypto::numbered(leg.outputs.iter()) {
             if let Some(before) = self.owners.insert(one.slot.slot.owner, entry) {
                 return Err(Fault::OwnerUsed { output, before });
             }

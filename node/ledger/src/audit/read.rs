@@ -143,7 +143,7 @@ impl Register {
         claims: &mut Claims,
     ) -> Result<Vec<NoteId>, Fault> {
         let mut spent = Vec::with_capacity(links.notes.len());
-        for (input, id) in (0u8..).zip(links.notes.iter()) {
+        for (input, id) in sudare_crypto::numbered(links.notes.iter()) {
             let unknown = Fault::UnknownNote { input, note: *id };
             let row = self.notes.get_mut(id).ok_or(unknown)?;
             if let Some(before) = row.spent.replace(entry) {
@@ -200,7 +200,7 @@ fn values(
 ) -> Result<Vec<u64>, AuditError> {
     let (entry, bound) = (row.leg.entry, row.bound);
     let mut values = Vec::with_capacity(amounts.len());
-    for (output, amount) in (0u8..).zip(amounts) {
+    for (output, amount) in sudare_crypto::numbered(amounts) {
         values.push(match amount {
             Amount::Known(value) => value,
             Amount::Hidden(point) => {

@@ -2,20 +2,21 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::derive::Seed;
+use sudare_crypto::encoding::encode;
 use sudare_crypto::{Hash, NodeId, Text};
 use sudare_disclosure::{AssetId, DisclosureSecret, KeyPurpose};
 
 use super::AssetLog;
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
 use crate::messages::Reason;
-use crate::role::{Answer, Event, Machine, Moment, OUTBOX, next_number};
+use crate::role::{Answer, Event, Machine, Moment, OUTBOX};
 use crate::tree::{Checkpoint, ConsistencyProof, SignedCheckpoint};
 
-/// The longest log checkpoint seen of each asset.
+/// The longest checkpoint recorded of each asset's log.
 const HEADS: Table<AssetId, Head> = Table::new(0x01, "checkpoint head");
-const REPLAYS: Table<(AssetId, Be), Recorded> = Table::new(0x02, "replay");
-const EVIDENCE: Table<(AssetId, Be), Evidence> = Table::new(0x03, "evidence");
-const NUMBER: u8 = 0x01;
+/// By asset, size and content, so that the same replay recorded again is the same row.
+const REPLAYS: Table<(AssetId, Be, Hash), Recorded> = Table::new(0x02, "replay");
+const EVIDENCE: Table<(AssetId, Hash), Evidence> = Table::new(0x03, "evidence");
 
 /// A regulator.
 #[derive(Clone, Debug)]
@@ -112,7 +113,7 @@ impl Regulator {
         Ok(HEADS.get(kv, &asset)?.map(|head| head.checkpoint))
     }
 
-    /// At most `limit` replays of an asset after the one with number `after`, in order.
+    /// At most `limit` replays of an asset of more than `after` entries, shortest first.
     ///
     /// # Errors
     ///
@@ -122,10 +123,10 @@ impl Regulator {
         asset: AssetId,
         after: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<(u64, Recorded)>, StorageError> {
-        let after = after.map(|number| (asset, Be(number)));
+    ) -> Result<Vec<Recorded>, StorageError> {
+        let after = after.map(|size| (asset, Be(size), Hash([0xff; 32])));
         let rows = REPLAYS.rows_under(kv, asset.0.as_bytes(), after.as_ref(), limit)?;
-        Ok(rows.into_iter().map(|((_, number), row)| (number.0, row)).collect())
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
     /// At most `limit` pieces of evidence about an asset's log, in order.
@@ -171,9 +172,12 @@ impl Regulator {
             HEADS.put(tx, &new.asset, &Head { registrar, checkpoint });
         }
         let (size, root) = (checkpoint.size, checkpoint.root);
-        let row =
-            Recorded { at: now, size, root, checkpoint: new.checkpoint, summary: new.summary };
-        REPLAYS.put(tx, &(new.asset, Be(next_number(tx, NUMBER)?)), &row);
+        let content = encode(&(&new.checkpoint, &new.summary));
+        let key = (new.asset, Be(size), Hash::of(b"sudare/replay/v1", &[&content]));
+        if !REPLAYS.contains(tx, &key)? {
+            let (checkpoint, summary) = (new.checkpoint, new.summary);
+            REPLAYS.put(tx, &key, &Recorded { at: now, size, root, checkpoint, summary });
+        }
         Ok(Ok(()))
     }
 
@@ -186,8 +190,12 @@ impl Regulator {
         proven: bool,
     ) -> Result<(), StorageError> {
         let (registrar, recorded) = (new.registrar, head.checkpoint.clone());
-        let row = Evidence { at, registrar, recorded, refused: new.checkpoint.clone(), proven };
-        EVIDENCE.put(tx, &(new.asset, Be(next_number(tx, NUMBER)?)), &row);
+        let content = encode(&(&recorded, &new.checkpoint));
+        let key = (new.asset, Hash::of(b"sudare/evidence/v1", &[&content]));
+        if !EVIDENCE.contains(tx, &key)? {
+            let row = Evidence { at, registrar, recorded, refused: new.checkpoint.clone(), proven };
+            EVIDENCE.put(tx, &key, &row);
+        }
         Ok(())
     }
 }

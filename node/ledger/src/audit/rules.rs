@@ -29,7 +29,7 @@ pub(super) fn check_final(
         return Err(Fault::Misplaced);
     }
     let salts = pairs(&entry.tag_salts, &entry.leg.inputs).ok_or(Fault::SpendCount)?;
-    for (input, (salt, one)) in (0u8..).zip(salts) {
+    for (input, (salt, one)) in sudare_crypto::numbered(salts) {
         // A well-formed transaction has its tags sorted, each once.
         if transaction.tags.binary_search(&tag_hash(salt, &one.tag)).is_err() {
             return Err(Fault::TagMissing { input });

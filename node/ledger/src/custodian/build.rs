@@ -5,7 +5,7 @@ use sudare_crypto::derive::Seed;
 use sudare_crypto::proof::amount::Opening;
 use sudare_crypto::proof::range::OUTPUTS_MAX;
 use sudare_crypto::proof::tag::SpendKey;
-use sudare_crypto::{Encoded, Hash};
+use sudare_crypto::{Encoded, Hash, pairs};
 use sudare_disclosure::AssetId;
 
 use super::notes::{Chosen, NoteRow};
@@ -228,10 +228,8 @@ impl Custodian {
                 (seed.scalar(b"padding account", b""), seed.scalar(b"padding tag", b""));
             keys.push(SpendKey { account: account.0, tag: tag.0 });
         }
-        if keys.len() != plan.tag_salts.len() {
-            return Err(StorageError::Damaged("plan"));
-        }
-        Ok(keys.into_iter().zip(plan.tag_salts.iter().copied()).collect())
+        let pairs = pairs(&keys, &plan.tag_salts).ok_or(StorageError::Damaged("plan"))?;
+        Ok(pairs.map(|(key, salt)| (key.clone(), *salt)).collect())
     }
 
     /// The salted hashes of a part's tags.

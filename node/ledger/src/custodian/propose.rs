@@ -2,7 +2,7 @@
 
 use rand_core::RngCore;
 use sudare_crypto::encoding::Version;
-use sudare_crypto::{Claims, Hash, NodeId};
+use sudare_crypto::{Claims, Hash, NodeId, pairs};
 use sudare_disclosure::{AssetId, AssetTerms, Epoch};
 
 use super::trade::{Side, Trade, TradeKey, TradeState};
@@ -129,10 +129,11 @@ impl Custodian {
         // From this side, leg 0 is what comes and leg 1 what leaves.
         let wanted = [trade.instruction.receive.clone(), trade.instruction.deliver.clone()];
         let wanted: Vec<_> = wanted.into_iter().flatten().collect();
-        let same = wanted.len() == proposal.legs.len()
-            && wanted.iter().zip(proposal.legs.iter()).all(|(movement, leg)| {
+        let same = pairs(&wanted, &proposal.legs).is_some_and(|mut pairs| {
+            pairs.all(|(movement, leg)| {
                 movement.asset == leg.asset && movement.quantity == leg.quantity
-            });
+            })
+        });
         if !same || trade.instruction.trade.delivery_date != proposal.delivery_date {
             return self.decline(step, &key, hash, Reason::NoMatch);
         }

@@ -313,12 +313,13 @@ impl Custodian {
         trade.receipt = trade.receipt.or(Some(settlement.receipt));
         let pays = trade.instruction.deliver.is_some();
         let mut freed = None;
-        if pays && settlement.index == trade.own_index() {
-            if let (Some(plan), Some(tx)) = (PLANS.get(step.tx, key)?, trade.tx()) {
-                self.release(step, &plan.inputs, plan.outgoing, key, Some(tx))?;
-                DRAFTS.delete(step.tx, key);
-                freed = Some((plan.asset, plan.investor));
-            }
+        if pays
+            && settlement.index == trade.own_index()
+            && let (Some(plan), Some(tx)) = (PLANS.get(step.tx, key)?, trade.tx())
+        {
+            self.release(step, &plan.inputs, plan.outgoing, key, Some(tx))?;
+            DRAFTS.delete(step.tx, key);
+            freed = Some((plan.asset, plan.investor));
         }
         let wanted = wanted_legs(&trade);
         if trade.settled_legs & wanted == wanted {

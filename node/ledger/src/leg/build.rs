@@ -7,7 +7,7 @@ use sudare_crypto::point::{B, B_BLINDING};
 use sudare_crypto::proof::amount::{self, Opening};
 use sudare_crypto::proof::{balance, links, range, spend, wrap};
 use sudare_crypto::{
-    Bounded, Claims, Encoded, LedgerTranscript, Malformed, Rejected, Scalar, Secret, Text,
+    Bounded, Claims, Encoded, LedgerTranscript, Malformed, Rejected, Scalar, Secret, Text, pairs,
 };
 use sudare_disclosure::{AssetTerms, Epoch, Field, Section, SectionKind};
 
@@ -85,8 +85,8 @@ pub enum BuildError {
 /// Blindings chosen for one leg.
 struct Chosen {
     openings: Vec<Opening>,
-    rerandomisations: Vec<Secret>,
-    identities: Vec<Secret>,
+    /// One an input: `d` and `u'`.
+    inputs: Vec<(Secret, Secret)>,
 }
 
 impl BuiltLeg {
@@ -106,8 +106,11 @@ impl BuiltLeg {
                 .iter()
                 .map(|(_, value)| Opening { value: *value, blinding: Scalar::random(rng) })
                 .collect(),
-            rerandomisations: request.inputs.iter().map(|_| Secret::random(rng)).collect(),
-            identities: request.inputs.iter().map(|_| Secret::random(rng)).collect(),
+            inputs: request
+                .inputs
+                .iter()
+                .map(|_| (Secret::random(rng), Secret::random(rng)))
+                .collect(),
         };
         let mut nonce = [0; 32];
         rng.fill_bytes(&mut nonce);
@@ -160,8 +163,7 @@ fn balanced(request: &LegRequest<'_>) -> Result<(), BuildError> {
 fn inputs(request: &LegRequest<'_>, chosen: &Chosen) -> Result<Vec<Input>, Malformed> {
     let keys = request.epoch.keys_with(Field::Parties);
     let mut inputs = Vec::with_capacity(request.inputs.len());
-    let blindings = chosen.rerandomisations.iter().zip(chosen.identities.iter());
-    for (input, (rerandomisation, identity)) in request.inputs.iter().zip(blindings) {
+    for (input, (rerandomisation, identity)) in each(&request.inputs, &chosen.inputs)? {
         let account = B * input.secrets.account.0;
         let mut identities = Vec::with_capacity(keys.len());
         for key in &keys {
@@ -181,7 +183,7 @@ fn inputs(request: &LegRequest<'_>, chosen: &Chosen) -> Result<Vec<Input>, Malfo
 fn outputs(request: &LegRequest<'_>, chosen: &Chosen) -> Result<Vec<Output>, Malformed> {
     let keys = request.epoch.keys_with(Field::Amounts);
     let mut outputs = Vec::with_capacity(request.outputs.len());
-    for ((slot, _), opening) in request.outputs.iter().zip(chosen.openings.iter()) {
+    for ((slot, _), opening) in each(&request.outputs, &chosen.openings)? {
         let ciphertext = opening.encrypt(&keys)?;
         outputs.push(Output {
             slot: slot.clone(),
@@ -235,11 +237,8 @@ fn prove(
     let mut transcript = leg.transcript();
     let spend = match &statements.spend {
         Some(statement) => {
-            let witnesses: Vec<spend::Witness> = request
-                .inputs
-                .iter()
-                .zip(chosen.identities.iter())
-                .map(|(input, identity)| spend::Witness {
+            let witnesses: Vec<spend::Witness> = each(&request.inputs, &chosen.inputs)?
+                .map(|(input, (_, identity))| spend::Witness {
                     account: input.secrets.account.0,
                     tag: input.secrets.tag.0,
                     ephemeral: identity.0,
@@ -282,11 +281,8 @@ fn links(
         return Ok(None);
     }
     let notes: Vec<Note> = request.inputs.iter().map(|input| input.note).collect();
-    let witnesses: Vec<links::Witness> = request
-        .inputs
-        .iter()
-        .zip(chosen.rerandomisations.iter())
-        .map(|(input, rerandomisation)| links::Witness {
+    let witnesses: Vec<links::Witness> = each(&request.inputs, &chosen.inputs)?
+        .map(|(input, (rerandomisation, _))| links::Witness {
             owner_blinding: input.secrets.blinding.0,
             rerandomisation: rerandomisation.0,
         })
@@ -300,13 +296,24 @@ fn links(
 /// The blinding of `sum C' - sum C`.
 fn excess(request: &LegRequest<'_>, chosen: &Chosen) -> Secret {
     let mut excess = Secret(Scalar::ZERO);
-    for (input, rerandomisation) in request.inputs.iter().zip(chosen.rerandomisations.iter()) {
-        excess.0 += input.opening.blinding + rerandomisation.0;
+    for input in &request.inputs {
+        excess.0 += input.opening.blinding;
+    }
+    for (rerandomisation, _) in &chosen.inputs {
+        excess.0 += rerandomisation.0;
     }
     for opening in &chosen.openings {
         excess.0 -= opening.blinding;
     }
     excess
+}
+
+/// What was chosen for each input or output, beside it.
+fn each<'a, L, R>(
+    left: &'a [L],
+    right: &'a [R],
+) -> Result<impl Iterator<Item = (&'a L, &'a R)>, Malformed> {
+    pairs(left, right).ok_or(Malformed::Encoding("a leg's parts"))
 }
 
 fn empty_proofs() -> Proofs {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sudare_crypto::encoding::encode;
 use sudare_crypto::linear::LinearProof;
 use sudare_crypto::proof::{amount, balance, links, range, spend, wrap};
-use sudare_crypto::{Claims, Encoded, LedgerTranscript, Rejected};
+use sudare_crypto::{Claims, Encoded, LedgerTranscript, Rejected, numbered, pairs};
 use sudare_disclosure::{AssetTerms, Epoch, Field, SectionKind};
 
 use super::{Leg, Purpose};
@@ -153,10 +153,8 @@ impl Leg {
     }
 
     pub(super) fn links_statement(&self, notes: &[Note]) -> Result<links::Statement, LegError> {
-        if notes.len() != self.inputs.len() {
-            return Err(Rejected::Shape(links::NAME).into());
-        }
-        let links = self.inputs.iter().zip(notes.iter()).map(|(input, note)| links::Link {
+        let pairs = pairs(&self.inputs, notes).ok_or(Rejected::Shape(links::NAME))?;
+        let links = pairs.map(|(input, note)| links::Link {
             owner: note.owner,
             commitment: note.commitment,
             tag: input.tag,
@@ -169,15 +167,14 @@ impl Leg {
         let memo_keys: Vec<Encoded> =
             self.outputs.iter().map(|output| output.slot.slot.memo_key).collect();
         let wanted = readers(epoch, &memo_keys, !self.inputs.is_empty());
-        if wanted.len() != self.sections.len() {
-            return Err(LegError::Sections);
-        }
         let mut sections = Vec::with_capacity(wanted.len());
-        for (section, (kind, readers)) in self.sections.iter().zip(wanted) {
-            if section.kind != kind {
+        for (section, (kind, readers)) in
+            pairs(&self.sections, &wanted).ok_or(LegError::Sections)?
+        {
+            if section.kind != *kind {
                 return Err(LegError::Sections);
             }
-            sections.push(section.wrapped(&readers));
+            sections.push(section.wrapped(readers));
         }
         Ok(wrap::Statement { sections })
     }
@@ -220,7 +217,7 @@ impl Leg {
     }
 
     fn check_slots(&self, epoch: &Epoch, claims: &mut Claims) -> Result<(), LegError> {
-        for (index, output) in (0u8..).zip(self.outputs.iter()) {
+        for (index, output) in numbered(self.outputs.iter()) {
             let context = &output.slot.slot.context;
             if context.network != self.header.network
                 || context.asset != self.header.asset
@@ -241,7 +238,7 @@ pub(super) fn readers(
     has_inputs: bool,
 ) -> Vec<(SectionKind, Vec<Encoded>)> {
     let mut sections = Vec::new();
-    for (index, memo_key) in (0u8..).zip(memo_keys) {
+    for (index, memo_key) in numbered(memo_keys) {
         let mut readers = epoch.keys_with(Field::Amounts);
         readers.push(*memo_key);
         sections.push((SectionKind::Opening(index), readers));

@@ -82,6 +82,9 @@ pub enum TearOffError {
     Missing(ComponentKind),
 }
 
+/// A component before it is torn off: kind, index, salt, body and leaf hash.
+type Leaf = (ComponentKind, u8, [u8; 32], Vec<u8>, Hash);
+
 impl Leg {
     /// The root of the leg as the leg with number `leg` of its transaction.
     #[must_use]
@@ -115,7 +118,8 @@ impl Leg {
             ComponentKind::Input | ComponentKind::Proofs => false,
         };
         let mut components = Vec::new();
-        for (position, (kind, index, salt, body, _)) in (0u32..).zip(leaves) {
+        for (position, (kind, index, salt, body, _)) in sudare_crypto::numbered(leaves) {
+            let position = u32::from(position);
             if wanted(kind, index) {
                 let path = tree.inclusion(u64::from(position), tree.size());
                 let path = path.map_err(|_| Malformed::Encoding("a component's place"))?;
@@ -129,15 +133,15 @@ impl Leg {
     }
 
     /// All components in canonical order, with their salts and leaf hashes.
-    fn leaves(&self, leg: u8, salt: &LegSalt) -> Vec<(ComponentKind, u8, [u8; 32], Vec<u8>, Hash)> {
+    fn leaves(&self, leg: u8, salt: &LegSalt) -> Vec<Leaf> {
         let mut bodies = vec![(ComponentKind::Header, 0, encode(&self.header))];
-        for (index, input) in (0u8..).zip(self.inputs.iter()) {
+        for (index, input) in sudare_crypto::numbered(self.inputs.iter()) {
             bodies.push((ComponentKind::Input, index, encode(input)));
         }
-        for (index, output) in (0u8..).zip(self.outputs.iter()) {
+        for (index, output) in sudare_crypto::numbered(self.outputs.iter()) {
             bodies.push((ComponentKind::Output, index, encode(output)));
         }
-        for (index, section) in (0u8..).zip(self.sections.iter()) {
+        for (index, section) in sudare_crypto::numbered(self.sections.iter()) {
             bodies.push((ComponentKind::Section, index, encode(section)));
         }
         bodies.push((ComponentKind::Proofs, 0, encode(&self.proofs)));

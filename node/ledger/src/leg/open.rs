@@ -98,7 +98,7 @@ impl Leg {
             return Err(OpenError::Scope);
         };
         let mut known = Vec::with_capacity(amounts.len());
-        for (index, amount) in (0u8..).zip(amounts) {
+        for (index, amount) in sudare_crypto::numbered(amounts) {
             let kind = SectionKind::Opening(index);
             let Amount::Known(value) = amount else { return Err(OpenError::Section(kind)) };
             // The opening itself is checked too: the receiver can't spend with a wrong blinding.
@@ -179,7 +179,7 @@ impl Leg {
         place: usize,
     ) -> Result<Vec<Amount>, OpenError> {
         let mut amounts = Vec::with_capacity(self.outputs.len());
-        for (index, output) in (0u8..).zip(self.outputs.iter()) {
+        for (index, output) in sudare_crypto::numbered(self.outputs.iter()) {
             let ciphertext = output.amounts.get(place).ok_or(OpenError::Scope)?;
             let point = key.decrypt(&output.ephemeral, ciphertext)?;
             let memo = self.read(epoch, key, SectionKind::Opening(index), Field::Amounts).ok();

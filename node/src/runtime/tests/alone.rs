@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use sudare_ledger::role::Role;
 
+use super::operator::OperatorError;
 use super::toy::{Order, RANG, RESULTS, Toy, times};
 use super::{World, rows};
-use crate::runtime::{OperatorError, RuntimeError};
+use crate::runtime::RuntimeError;
 use crate::store::{Options, Store};
 
 const ALONE: [Role; 1] = [Role::Custodian];

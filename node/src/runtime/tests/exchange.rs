@@ -4,12 +4,11 @@ use sudare_crypto::encoding::encode;
 use sudare_ledger::messages::{Message, Reason};
 use sudare_ledger::role::Role;
 
+use super::operator::{Operator, OperatorError};
 use super::toy::{ANSWERS, BAD, DELIVERED, LAPSED, NUMBERS, Order, REFUSED, Toy};
 use super::{Crash, PATIENCE, Point, World, crashed, rows};
 use crate::net::Response;
-use crate::runtime::{
-    INSTRUCTION, MALFORMED, NOT_ADMITTED, Operator, OperatorError, STATUS, reason_of,
-};
+use crate::runtime::{INSTRUCTION, MALFORMED, NOT_ADMITTED, STATUS, reason_of};
 use crate::store::Seq;
 
 const PAIR: [Role; 2] = [Role::Custodian, Role::Registrar];
@@ -192,6 +191,9 @@ async fn the_operator_gets_answers_refusals_and_the_status() {
     assert_eq!((line.frames_in, line.frames_out), (2, 2));
     node.stop().await.unwrap();
     let hasty = Duration::from_millis(100);
-    let operator = Operator::new(&world.identity(0), &world.membership(), hasty).unwrap();
-    assert!(matches!(operator.status().await, Err(OperatorError::Net(_))));
+    let operator = Operator::new(&world.identity(0), &world.membership(), hasty);
+    let Err(OperatorError::Net(error)) = operator.status().await else {
+        panic!("nobody should answer")
+    };
+    assert!(error.retry());
 }

@@ -2,6 +2,7 @@
 
 mod alone;
 mod exchange;
+mod operator;
 mod toy;
 
 use std::net::UdpSocket;
@@ -14,8 +15,9 @@ use sudare_crypto::{Hash, NodeKey};
 use sudare_ledger::kv::Kv;
 use sudare_ledger::role::Role;
 
+use self::operator::Operator;
 use self::toy::{Order, Toy};
-use super::{Operator, Running, RuntimeError, Setup};
+use super::{Running, RuntimeError, Setup};
 use crate::membership::{Member, MemberName, Membership, MembershipList, SignedMembership};
 use crate::net::certificate::{self, Validity};
 use crate::net::{Endpoint, Identity, Options, StartError};
@@ -132,7 +134,7 @@ impl World {
     }
 
     fn operator(&self, node: usize) -> Operator {
-        Operator::new(&self.identity(node), &self.membership(), PATIENCE).unwrap()
+        Operator::new(&self.identity(node), &self.membership(), PATIENCE)
     }
 
     async fn order(&self, node: usize, order: Order) {

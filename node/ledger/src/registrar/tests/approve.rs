@@ -269,6 +269,7 @@ fn a_note_that_is_spent_is_locked_whatever_its_tag() {
     assert!(Registrar::is_live(&world.registrar.kv, asset, one).unwrap());
     tamper(&mut world.registrar.kv, |tx| SPENT.put(tx, &(asset, one), &7));
     assert_eq!(world.approve(&assembled), Err(Reason::InputLocked));
+    tamper(&mut world.registrar.kv, |tx| SPENT.delete(tx, &(asset, one)));
     let two = world.a.notes[1].clone();
     let other = world.transfer(std::slice::from_ref(&two), &[("bob", 50)]);
     world.settle(&other);
