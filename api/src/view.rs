@@ -165,6 +165,21 @@ impl Trade {
     }
 }
 
+/// A message of a trade: who got it, and what of the trade it could read there.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Seen {
+    /// When, as this node's clock has it.
+    pub at_ms: u64,
+    /// The node that got it.
+    pub reader: String,
+    /// The node that sent it.
+    pub from: String,
+    /// Its length.
+    pub bytes: u64,
+    /// What of the trade stands in it for this reader.
+    pub could_read: String,
+}
+
 /// A row of a register.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct RegisterRow {

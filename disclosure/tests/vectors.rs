@@ -120,7 +120,7 @@ fn disclosure_keys_are_derived_and_proved_as_the_specification_says() {
         let purpose = KeyPurpose {
             network,
             asset,
-            epoch: number,
+            epoch: *number,
             fields: key.fields,
             label: key.label.clone(),
         };

@@ -260,9 +260,7 @@ fn live_outputs(
             continue;
         }
         let id = note.id();
-        let Some(row) = Registrar::note(kv, asset, id)? else { continue };
-        let holding = Registrar::holding(kv, asset, row.account)?;
-        if holding.is_some_and(|holding| holding.notes.iter().any(|(live, _)| *live == id)) {
+        if Registrar::is_live(kv, asset, id)? {
             let torn = leg.leg.tear_off(leg.index, &leg.salt, number);
             components.push(torn.map_err(|_| StorageError::Damaged("entry"))?);
         }
@@ -297,6 +295,7 @@ impl Queries for CustodianReads {
                 OperatorAnswer::Trades(Custodian::trades(kv, after.as_ref(), PAGE)?)
             }
             OperatorQuery::Trade(id) => OperatorAnswer::Trades(Custodian::trade(kv, &id)?),
+            OperatorQuery::Records(key) => OperatorAnswer::Records(Custodian::records(kv, &key)?),
             OperatorQuery::Register(_) | OperatorQuery::AuditHead(_) => {
                 return Err(Reason::WrongRole.into());
             }

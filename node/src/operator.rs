@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::{Bounded, Encoded, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
-use sudare_ledger::custodian::{AccountView, TradeView};
+use sudare_ledger::custodian::{AccountView, Record, TradeKey, TradeView};
 use sudare_ledger::log::Receipt;
 use sudare_ledger::messages::TradeId;
 use sudare_ledger::transaction::TxId;
@@ -93,9 +93,11 @@ pub enum OperatorQuery {
     /// Custodian: accounts with balances.
     Accounts,
     /// Custodian: trades after the given one.
-    Trades(Option<sudare_ledger::custodian::TradeKey>),
+    Trades(Option<TradeKey>),
     /// Custodian: the trades with this id.
     Trade(TradeId),
+    /// Custodian: every message of one trade, for who saw what.
+    Records(TradeKey),
     /// Registrar: the register of an asset.
     Register(AssetId),
     /// Regulator: the longest checkpoint recorded of an asset.
@@ -111,6 +113,8 @@ pub enum OperatorAnswer {
     Accounts(Vec<AccountView>),
     /// Trades.
     Trades(Vec<TradeView>),
+    /// The record of a trade.
+    Records(Vec<Record>),
     /// A register.
     Register(Vec<RegisterLine>),
     /// A checkpoint, if there is one.

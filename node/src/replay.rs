@@ -75,7 +75,8 @@ impl ReplayReport {
     }
 }
 
-/// Replays the log of an asset with the keys that the connection's node has for it. `progress` is told entries done and in all.
+/// Replays the log of an asset with the keys that the connection's node has for it; `solved` are amounts found before by
+/// [`crate::cli`]'s `audit solve`. `progress` is told entries done and in all.
 ///
 /// # Errors
 ///
@@ -83,6 +84,7 @@ impl ReplayReport {
 pub async fn run(
     connection: &Connection,
     terms: &SignedTerms,
+    solved: &BTreeMap<Encoded, u64>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<ReplayReport, Failure> {
     let core = &terms.terms.core;
@@ -116,8 +118,22 @@ pub async fn run(
         }
     }
     let checkpoint = last.ok_or_else(|| Failure::Node("the log has no checkpoint".into()))?;
-    let report = replay.finish(&checkpoint, &mut solve);
-    let report = report.map_err(|error| Failure::CheckFailed(error.to_string()))?;
+    let mut open = None;
+    let report = replay.finish(&checkpoint, &mut |point, bound| {
+        let value = solved.get(point).copied().or_else(|| solve(point, bound));
+        if value.is_none() {
+            open = Some((*point, bound));
+        }
+        value
+    });
+    let report = report.map_err(|error| {
+        let next = open.map(|(point, bound)| {
+            format!(
+                "; find it with `sudare audit solve --point {point:?} --bound {bound} --file FILE`, then replay with --solved {point:?}=VALUE"
+            )
+        });
+        Failure::CheckFailed(format!("{error}{}", next.unwrap_or_default()))
+    })?;
     record(connection, &log, checkpoint, &report).await?;
     Ok(ReplayReport::of(core.code.as_str(), &report))
 }

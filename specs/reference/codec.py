@@ -84,9 +84,6 @@ class Reader:
     def option(self, read):
         return read(self) if self.flag() else None
 
-    def vec(self, read):
-        return [read(self) for _ in range(self.number(4))]
-
     def bounded(self, maximum, read):
         count = self.number(2)
         if count > maximum:

@@ -1,4 +1,6 @@
-"""Writes specs/vectors/*.json, always the same bytes. With --check it writes nothing and exits with 1 if a file differs.
+"""Writes specs/vectors/*.json, always the same bytes.
+
+With --check it writes nothing and exits with 1 if a file differs.
 
 Further arguments name the files to write; without them it is all.
 """

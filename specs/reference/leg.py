@@ -80,7 +80,8 @@ class TradeInfo:
 
     def encode(self):
         cancels = option(None if self.cancels is None else text(self.cancels, 35))
-        return text(self.trade_id, 35) + text(self.delivery_date, 10) + text(self.kind, 16) + cancels + text(self.note, 140)
+        head = text(self.trade_id, 35) + text(self.delivery_date, 10) + text(self.kind, 16)
+        return head + cancels + text(self.note, 140)
 
 
 @dataclass
@@ -143,7 +144,7 @@ def tear_off(leg, salt, number, wanted):
 def build(header, epoch, spent, paid, contents, draw, entropy):
     """The proved leg. `draw()` gives scalars for the sections, `entropy()` 32 bytes for each proof.
 
-    `contents(links)` are (kind, content, readers) of the sections, in order, with `links` the content of the links section.
+    `contents(links)` are (kind, content, readers) of the sections, in order; `links` is what the links section holds.
     """
     context = header.encode()
     parties = [key.point for key in epoch.with_field(policy.PARTIES)]

@@ -37,9 +37,8 @@ class Secrets:
     @classmethod
     def derive(cls, seed, asset, nonce):
         of = lambda purpose: codec.scalar(seed, purpose, asset + nonce)
-        return cls(
-            account_secret(seed, asset), of("slot tag"), of("slot owner blinding"), of("slot ephemeral"), of("slot memo key")
-        )
+        purposes = ("slot tag", "slot owner blinding", "slot ephemeral", "slot memo key")
+        return cls(account_secret(seed, asset), *map(of, purposes))
 
     def account(self):
         return group.mul(self.a, BASE)

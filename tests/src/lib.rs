@@ -1,1 +1,6 @@
-//! placeholder
+//! What tests of the whole system share.
+#![forbid(unsafe_code)]
+
+pub mod measure;
+pub mod sim;
+pub mod system;

@@ -229,6 +229,18 @@ impl Search {
         &mut self.workers
     }
 
+    /// The point whose logarithm is searched.
+    #[must_use]
+    pub const fn target(&self) -> CompressedRistretto {
+        self.goal.target
+    }
+
+    /// The largest value that is searched for.
+    #[must_use]
+    pub const fn bound(&self) -> u64 {
+        self.goal.bound
+    }
+
     /// Takes in what the workers have found since the last call.
     pub fn collect(&mut self) -> Outcome {
         if self.outcome != Outcome::Open {

@@ -594,8 +594,8 @@ mod broken {
     fn shift(draft: &mut Draft, output: usize, by: Scalar) {
         let to = &mut draft.outputs[output];
         let moved = |encoded: &Encoded| Encoded::of(&(point(encoded) + B * by));
-        to.commitment = moved(&to.commitment);
-        to.amounts = to.amounts.iter().map(moved).collect::<Vec<_>>().try_into().unwrap();
+        let amounts: Vec<Encoded> = to.amounts.iter().map(moved).collect();
+        (to.commitment, to.amounts) = (moved(&to.commitment), amounts.try_into().unwrap());
     }
 
     /// Makes the amount proof say a value that is no u64; the range proof can't.

@@ -121,12 +121,22 @@ impl Story {
     }
 
     /// Asserts that with this change the entry is at fault, for every key and for no key at all, and that without it nothing is.
-    fn at_fault(&self, entry: usize, fault: Fault, change: impl Fn(&mut FinalLeg, &mut ChaCha20Rng)) {
+    fn at_fault(
+        &self,
+        entry: usize,
+        fault: Fault,
+        change: impl Fn(&mut FinalLeg, &mut ChaCha20Rng),
+    ) {
         self.at_fault_signed(entry, fault, false, change);
     }
 
     /// As [`Story::at_fault`], with the transaction committed, notarised and signed anew after the change.
-    fn at_fault_anew(&self, entry: usize, fault: Fault, change: impl Fn(&mut FinalLeg, &mut ChaCha20Rng)) {
+    fn at_fault_anew(
+        &self,
+        entry: usize,
+        fault: Fault,
+        change: impl Fn(&mut FinalLeg, &mut ChaCha20Rng),
+    ) {
         self.at_fault_signed(entry, fault, true, change);
     }
 
@@ -221,8 +231,12 @@ mod states {
     #[test]
     fn with_fewer_fields_the_report_says_what_it_can_and_what_it_can_not() {
         for bits in 0..15u8 {
-            let list: Vec<Field> =
-                Field::ALL.into_iter().enumerate().filter(|(i, _)| bits & (1 << i) != 0).map(|(_, field)| field).collect();
+            let list: Vec<Field> = Field::ALL
+                .into_iter()
+                .enumerate()
+                .filter(|(i, _)| bits & (1 << i) != 0)
+                .map(|(_, field)| field)
+                .collect();
             let story = Story::ordinary(Fields::of(&list).unwrap_or(fields(&[Field::Trade])));
             let keys = if list.is_empty() { Vec::new() } else { story.keys(1) };
             let report = story.replay_with(keys, &mut |_, _| None).unwrap();
@@ -247,7 +261,9 @@ mod states {
                 assert_eq!(seen.senders.is_some(), has(Field::Parties));
                 assert_eq!(seen.receivers.is_some(), has(Field::Parties));
                 assert_eq!(seen.trade.is_some(), has(Field::Trade));
-                assert!(seen.spends.is_some() == has(Field::Links) || seen.purpose == Purpose::Issue);
+                assert!(
+                    seen.spends.is_some() == has(Field::Links) || seen.purpose == Purpose::Issue
+                );
             }
         }
     }
@@ -276,7 +292,9 @@ mod states {
             // The same asset's first epoch has the same keys in both stories.
             assert_eq!(story.replay_with(vec![key], &mut |_, _| None).unwrap(), none);
         }
-        assert!(story.replay_with(vec![story.asset.key(1, 1).clone()], &mut |_, _| None).unwrap().sums);
+        assert!(
+            story.replay_with(vec![story.asset.key(1, 1).clone()], &mut |_, _| None).unwrap().sums
+        );
     }
 
     #[test]
@@ -335,7 +353,10 @@ mod missing {
         let mut left_out = bytes.clone();
         left_out.remove(2);
         let unknown = replay(&left_out).unwrap_err();
-        assert!(matches!(unknown, AuditError::Entry { entry: 2, fault: Fault::UnknownNote { input: 0, .. } }));
+        assert!(matches!(
+            unknown,
+            AuditError::Entry { entry: 2, fault: Fault::UnknownNote { input: 0, .. } }
+        ));
         let mut repeated = bytes.clone();
         repeated.push(bytes[5].clone());
         let used = Fault::OwnerUsed { output: 0, before: 5 };
@@ -367,14 +388,21 @@ mod missing {
             replay(&story.asset, &bytes, checkpoint, Vec::new(), &mut |_, _| None)
         };
         assert!(finish(&good).is_ok());
-        assert_eq!(finish(&checkpoint(&story.asset, 5, root)), Err(AuditError::Size { entries: 4, size: 5 }));
-        assert_eq!(finish(&checkpoint(&story.asset, 3, root)), Err(AuditError::Size { entries: 4, size: 3 }));
+        assert_eq!(
+            finish(&checkpoint(&story.asset, 5, root)),
+            Err(AuditError::Size { entries: 4, size: 5 })
+        );
+        assert_eq!(
+            finish(&checkpoint(&story.asset, 3, root)),
+            Err(AuditError::Size { entries: 4, size: 3 })
+        );
         let forked = checkpoint(&story.asset, 4, Hash([1; 32]));
         assert_eq!(finish(&forked), Err(AuditError::Root { size: 4 }));
         let stranger = Asset::new("JP0000000002", &[&[]], &mut rng(1));
         assert!(matches!(finish(&checkpoint(&stranger, 4, root)), Err(AuditError::Checkpoint(_))));
         let other = NodeKey::from_seed(&[9; 32]);
-        let unsigned = good.unverified().clone().sign(&other.id(), |text| other.sign_raw(text)).unwrap();
+        let unsigned =
+            good.unverified().clone().sign(&other.id(), |text| other.sign_raw(text)).unwrap();
         assert!(matches!(finish(&unsigned), Err(AuditError::Checkpoint(_))));
         let empty = checkpoint(&story.asset, 0, MemoryTree::default().root(0).unwrap());
         let nothing = replay(&story.asset, &[], &empty, Vec::new(), &mut |_, _| None);
@@ -391,7 +419,9 @@ mod missing {
                 bad[entry][at] ^= 1 << (at % 8);
                 let found = replay(&story.asset, &bad, &checkpoint, Vec::new(), &mut |_, _| None);
                 match found.unwrap_err() {
-                    AuditError::Entry { entry: named, .. } => assert!(named >= entry as u64, "{entry} {at}"),
+                    AuditError::Entry { entry: named, .. } => {
+                        assert!(named >= entry as u64, "{entry} {at}")
+                    }
                     // What no check covers, such as the salt of a root, the checkpoint does.
                     error => assert_eq!(error, AuditError::Root { size: 4 }, "{entry} {at}"),
                 }
@@ -424,7 +454,12 @@ mod terms {
         refused(vec![Entry::Terms(forger)], asset, 0, bad);
         let mut second = asset.clone();
         second.terms.number = 1;
-        refused(vec![Entry::Terms(second.signed())], asset, 0, Fault::TermsNumber { found: 1, expected: 0 });
+        refused(
+            vec![Entry::Terms(second.signed())],
+            asset,
+            0,
+            Fault::TermsNumber { found: 1, expected: 0 },
+        );
     }
 
     #[test]
@@ -497,7 +532,11 @@ mod terms {
             let to = Holder::new(1).slot(&old, 0, &mut story.rng);
             let leg = Plan::issue(vec![(to, 5)]).draft(&old, &mut story.rng).prove(&mut story.rng);
             let first = window(0);
-            story.append_leg(leg, &[], Window { from: first.from + later, until: first.until + later });
+            story.append_leg(
+                leg,
+                &[],
+                Window { from: first.from + later, until: first.until + later },
+            );
             story.replay(0)
         };
         // The first leg under the new terms was approved before its window's end.
@@ -590,7 +629,9 @@ mod faults {
     fn a_window_longer_than_the_terms_allow_or_outside_its_epoch() {
         let story = Story::ordinary(Fields::ALL);
         let until = |until| {
-            move |entry: &mut FinalLeg, _: &mut ChaCha20Rng| entry.commit.transaction.window.until = until
+            move |entry: &mut FinalLeg, _: &mut ChaCha20Rng| {
+                entry.commit.transaction.window.until = until
+            }
         };
         let longest = NOW + WINDOW_MS + 3_000;
         story.at_fault_anew(1, Fault::Window, until(longest + 1_000));
@@ -604,9 +645,11 @@ mod faults {
         let (first, second) = (Holder::new(1), Holder::new(2));
         let end = NOW + EPOCH_MS + GRACE_MS;
         let to = first.slot(&story.asset, 0, &mut story.rng);
-        let early = Plan::issue(vec![(to, 5)]).draft(&story.asset, &mut story.rng).prove(&mut story.rng);
+        let early =
+            Plan::issue(vec![(to, 5)]).draft(&story.asset, &mut story.rng).prove(&mut story.rng);
         let to = second.slot(&story.asset, 1, &mut story.rng);
-        let late = Plan::issue(vec![(to, 5)]).draft(&story.asset, &mut story.rng).prove(&mut story.rng);
+        let late =
+            Plan::issue(vec![(to, 5)]).draft(&story.asset, &mut story.rng).prove(&mut story.rng);
         let within = |leg: &Leg, window: Window| {
             let mut story = story.clone();
             story.append_leg(leg.clone(), &[], window);
@@ -713,7 +756,11 @@ mod faults {
         assert_eq!(story.replay(1), Err(AuditError::Entry { entry: 2, fault }));
         let without = story.replay(2).unwrap();
         assert_eq!((without.live, without.sums), (None, false));
-        assert!(without.to_string().contains("not in scope: links of 1 of 2 legs: that inputs are live notes"));
+        assert!(
+            without
+                .to_string()
+                .contains("not in scope: links of 1 of 2 legs: that inputs are live notes")
+        );
     }
 
     #[test]
@@ -788,8 +835,42 @@ mod faults {
     }
 
     #[test]
+    fn nothing_is_read_of_a_leg_whose_proofs_do_not_hold() {
+        // (!) Enforces [SEC-5]: what a key would read is rubbish too, but the proof is what is named.
+        let mut story = Story::new(&[&[Fields::ALL]]);
+        let notes = story.issue(&[(1, 10)]);
+        let pays = story.pays(&[(2, 10)]);
+        let plan = Plan::transfer(notes, pays);
+        let lie = BTreeMap::from([
+            (SectionKind::Trade, vec![0xff; 9]),
+            (SectionKind::Links, vec![0xff; 9]),
+            (SectionKind::Opening(0), vec![0xff; 9]),
+        ]);
+        let mut draft = plan.draft_with(&story.asset, &lie, &mut story.rng);
+        draft.excess += Scalar::ONE;
+        story.append_draft(&plan, &mut draft);
+        let mut asked = 0;
+        let found = story.replay_with(story.keys(1), &mut |_, _| {
+            asked += 1;
+            None
+        });
+        let error = AuditError::Entry { entry: 2, fault: wrong(balance::NAME) };
+        assert_eq!((found, asked), (Err(error), 0));
+    }
+
+    #[test]
+    fn more_bytes_than_an_entry_has_are_not_decoded() {
+        let story = Story::new(&[&[]]);
+        let mut replay = Replay::new(asset_log(&story.asset), Vec::new(), rng(1));
+        let long = vec![0; sudare_ledger::log::ENTRY_BYTES_MAX + 1];
+        let error = AuditError::Entry { entry: 0, fault: Fault::TooLong };
+        assert_eq!(replay.push(0, &long), Err(error));
+    }
+
+    #[test]
     fn every_fault_says_its_entry_and_rule_and_what_to_do() {
-        let faults = [Fault::Receipt, Fault::Supply, Fault::Leg(LegError::Repeated), Fault::NotTerms];
+        let faults =
+            [Fault::Receipt, Fault::Supply, Fault::Leg(LegError::Repeated), Fault::NotTerms];
         for fault in faults {
             let text = AuditError::Entry { entry: 17, fault }.to_string();
             assert!(text.contains("entry 17") && text.contains(fault.rule()), "{text}");

@@ -1,12 +1,13 @@
 //! `sudare audit`: making disclosure keys, replaying an asset's log.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use clap::{Args, Subcommand};
 use rand_core::OsRng;
 use sudare_crypto::encoding::{decode, encode};
-use sudare_crypto::{Bounded, Text};
+use sudare_crypto::{Bounded, Encoded, Hash, Text};
 use sudare_disclosure::{
     AssetCore, AssetId, DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose,
 };
@@ -24,6 +25,8 @@ pub(super) enum AuditCommand {
     Keys(KeysArgs),
     /// Fetch an asset's whole log, verify every proof, and read what the node's keys allow.
     Replay(ReplayArgs),
+    /// Find the amount behind a point whose memo lies: a discrete logarithm, resumable, on all cores.
+    Solve(super::solve::SolveArgs),
 }
 
 /// Keys to make.
@@ -59,6 +62,9 @@ pub(super) struct ReplayArgs {
     /// The asset's code.
     #[arg(long)]
     asset: String,
+    /// An amount that `audit solve` found, as POINT=VALUE; repeat for more.
+    #[arg(long)]
+    solved: Vec<String>,
 }
 
 /// An authority's public keys for an asset.
@@ -83,11 +89,13 @@ impl AuthorityKeys {
 pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Failure> {
     match command {
         AuditCommand::Keys(args) => keys(&args, output),
+        AuditCommand::Solve(args) => super::solve::run(args, output).await,
         AuditCommand::Replay(args) => {
             let connection = Connection::open(&args.node.config)?;
             let registrar = connection.member(&args.registrar)?.id;
             let terms = super::account::find_at(&connection, &registrar, &args.asset).await?;
-            let report = replay::run(&connection, &terms, |done, of| {
+            let solved = solved(&args.solved)?;
+            let report = replay::run(&connection, &terms, &solved, |done, of| {
                 output.progress(&format!("{done} of {of} entries verified"));
             })
             .await?;
@@ -114,6 +122,17 @@ fn keys(args: &KeysArgs, output: &Output) -> Result<(), Failure> {
     let text = format!("{} key(s) for {fields} written to {}", keys.keys.len(), args.out.display());
     output.result(&text, &text);
     Ok(())
+}
+
+fn solved(pairs: &[String]) -> Result<BTreeMap<Encoded, u64>, Failure> {
+    let mut solved = BTreeMap::new();
+    for pair in pairs {
+        let usage = || Failure::Usage(format!("{pair} is not POINT=VALUE"));
+        let (point, value) = pair.split_once('=').ok_or_else(usage)?;
+        let point = Hash::from_hex(point).and_then(|hash| Encoded::from_bytes(hash.0).ok());
+        solved.insert(point.ok_or_else(usage)?, value.parse().map_err(|_| usage())?);
+    }
+    Ok(solved)
 }
 
 fn fields(names: &[String]) -> Result<Fields, Failure> {

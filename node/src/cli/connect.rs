@@ -11,12 +11,14 @@ use sudare_ledger::messages::Message;
 use super::Failure;
 use crate::config::Loaded;
 use crate::membership::Member;
-use crate::net::{Endpoint, Options, Response};
+use crate::net::{Endpoint, NetError, Options, Response};
 use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery, kind};
 use crate::runtime::reason_of;
 
 /// How long the command line waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long it waits before it asks a node that could not be reached again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection with one node's identity.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub struct Connection {
     /// The node whose identity it is.
     pub node: Loaded,
     endpoint: Endpoint,
+    patience: Duration,
 }
 
 impl Connection {
@@ -35,7 +38,14 @@ impl Connection {
     pub fn open(config: &Path) -> Result<Self, Failure> {
         let node = Loaded::open(config)?;
         let endpoint = Endpoint::dial_only(&node.identity, &node.membership, Options::default())?;
-        Ok(Self { node, endpoint })
+        Ok(Self { node, endpoint, patience: Duration::ZERO })
+    }
+
+    /// Asks again for so long while a node can't be reached, as after a crash. All that can be asked is safe to repeat.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The member with this name.
@@ -107,13 +117,26 @@ impl Connection {
     }
 
     async fn request(&self, to: &NodeId, kind: u8, payload: &[u8]) -> Result<Vec<u8>, Failure> {
-        match self.endpoint.peers().request(to, kind, payload, DEADLINE).await? {
+        match self.response(to, kind, payload).await? {
             Response::Answer(bytes) => Ok(bytes),
             Response::Accepted => Ok(Vec::new()),
             Response::Refused(refusal) => Err(match reason_of(&refusal) {
                 Some(reason) => Failure::Refused(reason),
                 None => Failure::Node(refusal.to_string()),
             }),
+        }
+    }
+
+    async fn response(&self, to: &NodeId, kind: u8, payload: &[u8]) -> Result<Response, NetError> {
+        let until = tokio::time::Instant::now() + self.patience;
+        loop {
+            let response = self.endpoint.peers().request(to, kind, payload, DEADLINE).await;
+            match response {
+                Err(error) if error.retry() && tokio::time::Instant::now() < until => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                response => return response,
+            }
         }
     }
 

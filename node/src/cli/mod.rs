@@ -7,6 +7,7 @@ pub mod connect;
 mod keys;
 mod network;
 mod output;
+mod solve;
 mod trade;
 
 use std::path::PathBuf;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use sudare_api::view;
+use sudare_api::view::{self, Names};
 use sudare_crypto::Text;
-use sudare_ledger::custodian::{Instruction, Movement, Side, TradeInstruction, TradeView};
+use sudare_ledger::custodian::{
+    Instruction, Movement, Side, TradeInstruction, TradeKey, TradeView,
+};
 use sudare_ledger::leg::TradeInfo;
 
 use super::account::Directory;
@@ -182,12 +184,59 @@ pub(super) async fn run_tx(command: TxCommand, output: &Output) -> Result<(), Fa
     };
     let connection = Connection::open(&config)?;
     let names = Directory::load(&connection).await?;
-    let trades = match trade_id {
-        Some(id) => find(&connection, &id).await?,
-        None => all(&connection).await?,
+    let Some(id) = trade_id else {
+        print(&all(&connection).await?, &names, output);
+        return Ok(());
     };
-    print(&trades, &names, output);
+    show(&connection, &names, &find(&connection, &id).await?, output).await
+}
+
+/// A trade with its record: which node got which messages, how many bytes, and what it could read in them.
+async fn show(
+    connection: &Connection,
+    names: &Directory<'_>,
+    trades: &[TradeView],
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut seen = Vec::new();
+    for trade in trades {
+        let key = key_of(trade);
+        let OperatorAnswer::Records(records) =
+            connection.query(&OperatorQuery::Records(key)).await?
+        else {
+            return Err(Failure::Node("the node is not a custodian".into()));
+        };
+        let own = connection.own();
+        for record in records {
+            let reader = if record.sent { record.peer } else { own };
+            let other = if record.sent { own } else { record.peer };
+            seen.push(view::Seen {
+                at_ms: record.at,
+                reader: names.node(&reader),
+                from: names.node(&other),
+                bytes: record.bytes,
+                could_read: record.reveals().to_owned(),
+            });
+        }
+    }
+    if output.is_json() {
+        let trades: Vec<_> = trades.iter().map(|trade| view::Trade::of(trade, names)).collect();
+        output.result(&serde_json::json!({ "trades": trades, "who_saw": seen }), "");
+        return Ok(());
+    }
+    print(trades, names, output);
+    output.rows(&seen, &["reader", "got from", "bytes", "could read"], |row| {
+        vec![row.reader.clone(), row.from.clone(), row.bytes.to_string(), row.could_read.clone()]
+    });
     Ok(())
+}
+
+fn key_of(trade: &TradeView) -> TradeKey {
+    TradeKey {
+        trade_id: trade.trade_id.clone(),
+        counterparty: trade.counterparty,
+        initiates: trade.side != Side::Counterparty,
+    }
 }
 
 /// Text of at most `MAX` bytes from the command line.
@@ -267,11 +316,7 @@ pub(super) async fn find(connection: &Connection, id: &str) -> Result<Vec<TradeV
 async fn all(connection: &Connection) -> Result<Vec<TradeView>, Failure> {
     let mut seen: Vec<TradeView> = Vec::new();
     loop {
-        let after = seen.last().map(|trade| sudare_ledger::custodian::TradeKey {
-            trade_id: trade.trade_id.clone(),
-            counterparty: trade.counterparty,
-            initiates: trade.side != Side::Counterparty,
-        });
+        let after = seen.last().map(key_of);
         let page = trades(connection, &OperatorQuery::Trades(after)).await?;
         if page.is_empty() {
             return Ok(seen);

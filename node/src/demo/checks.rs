@@ -158,10 +158,11 @@ impl Run<'_> {
         let Some((regulator, _)) = regulator else { return Ok(()) };
         for (code, signed) in self.desk.assets() {
             let connection = self.desk.node(regulator.name.as_str())?;
-            let (held, detail) = match replay::run(connection, signed, |_, _| ()).await {
-                Ok(replayed) => self.judge(code, &replayed, registers),
-                Err(failure) => (false, failure.to_string()),
-            };
+            let (held, detail) =
+                match replay::run(connection, signed, &BTreeMap::new(), |_, _| ()).await {
+                    Ok(replayed) => self.judge(code, &replayed, registers),
+                    Err(failure) => (false, failure.to_string()),
+                };
             let name = format!("regulator's replay of {code}");
             report.checks.push(Check { name, held, detail });
         }

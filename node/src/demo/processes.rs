@@ -32,6 +32,8 @@ pub struct NodeProcess {
     pub role: Role,
     /// Its configuration file.
     pub config: PathBuf,
+    /// The program to run; this one if not named.
+    program: Option<PathBuf>,
     child: Option<Child>,
     restarts: u32,
 }
@@ -50,10 +52,20 @@ impl Processes {
             name: member.name.to_string(),
             role: member.role,
             config: config.clone(),
+            program: None,
             child: None,
             restarts: 0,
         };
         Self { nodes: made.members.iter().map(node).collect() }
+    }
+
+    /// Runs the nodes with this `sudare` program: for callers that are another program themselves.
+    #[must_use]
+    pub fn with_program(mut self, program: &Path) -> Self {
+        for node in &mut self.nodes {
+            node.program = Some(program.to_owned());
+        }
+        self
     }
 
     /// The nodes.
@@ -151,8 +163,12 @@ impl Processes {
 
 impl NodeProcess {
     fn start(&mut self) -> Result<(), Failure> {
-        let program =
-            std::env::current_exe().map_err(|error| Failure::File("sudare".into(), error))?;
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => {
+                std::env::current_exe().map_err(|error| Failure::File("sudare".into(), error))?
+            }
+        };
         let log = self.log_file();
         let failed = |error| Failure::File(log.clone(), error);
         let out = File::options().create(true).append(true).open(&log).map_err(failed)?;

@@ -29,6 +29,8 @@ use crate::operator::{OperatorAnswer, OperatorQuery};
 const WINDOW_MAX_MS: u64 = 120_000;
 /// How long one step of the demo may take.
 const STEP_WITHIN: Duration = Duration::from_secs(120);
+/// How long a node that was killed may take until it answers again.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// The nodes of a running network, each with its operator's connection.
 #[derive(Debug)]
@@ -59,7 +61,8 @@ impl Desk {
     pub fn open(made: &Made) -> Result<Self, Failure> {
         let mut connections = BTreeMap::new();
         for (member, config) in &made.members {
-            connections.insert(member.name.to_string(), Connection::open(Path::new(config))?);
+            let connection = Connection::open(Path::new(config))?.patient(BACK_WITHIN);
+            connections.insert(member.name.to_string(), connection);
         }
         Ok(Self { connections, assets: BTreeMap::new() })
     }

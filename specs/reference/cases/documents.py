@@ -158,7 +158,8 @@ def _bad_terms(signed):
     yield "POL-3", "a key twice in an epoch", _signed([epoch([registrar, authority, authority])])
     again = _key(authority.secret, "again", policy.AMOUNTS)
     yield "POL-3", "a point under two labels", _signed([epoch([registrar, authority, again])])
-    repeated = policy.Key("registrar", policy.ALL, registrar.secret, b"", _possession(registrar.secret, 1, policy.ALL), {})
+    proof = _possession(registrar.secret, 1, policy.ALL)
+    repeated = policy.Key("registrar", policy.ALL, registrar.secret, b"", proof, {})
     yield "POL-3", "a point in two epochs", _signed([first, policy.Epoch(1, second.opens_at, [repeated])])
     yield "POL-4", "a possession of another epoch", _signed([epoch(second.keys)])
     wider = policy.Key(auditor.label, policy.ALL, auditor.secret, b"", auditor.possession, {})
@@ -197,8 +198,8 @@ def notes():
     """Note ids, and what an investor's seed derives."""
     _, _, outputs = world.build(world.TRANSFER)
     ids = [
-        {"asset": world.ASSET, "owner": output.slot.owner, "commitment": output.commitment(), "note_id": output.note_id(),
-         "value": str(output.value), "blinding": scalar_hex(output.blinding)}
+        {"asset": world.ASSET, "owner": output.slot.owner, "commitment": output.commitment(),
+         "note_id": output.note_id(), "value": str(output.value), "blinding": scalar_hex(output.blinding)}
         for output in outputs
     ]  # fmt: skip
     master, investor, nonce = world.MASTER["receiver"], "INVESTOR-R", bytes(range(32))

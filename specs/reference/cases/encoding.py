@@ -120,7 +120,8 @@ def hashes():
     ]
     seed = bytes(range(32))
     derived = []
-    for purpose, context in (("account key", b""), ("slot tag", bytes(64)), ("slot tag", bytes(63)), ("component", b"\1\2")):
+    uses = (("account key", b""), ("slot tag", bytes(64)), ("slot tag", bytes(63)), ("component", b"\1\2"))
+    for purpose, context in uses:
         derived.append({
             "seed": seed.hex(), "purpose": purpose, "context": context.hex(),
             "fill_100": codec.fill(seed, purpose, context, 100).hex(),

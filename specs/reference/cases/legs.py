@@ -17,7 +17,8 @@ NAMES = {ISSUE: "issue", TRANSFER: "transfer", REDEEM: "redeem"}
 def legs():
     accepted = [_written(purpose) for purpose in (ISSUE, TRANSFER, REDEEM)]
     refused = [
-        {"rule": rule, "why": why, "leg": bad.encode() if isinstance(bad, leg.Leg) else bad} for rule, why, bad in _refused()
+        {"rule": rule, "why": why, "leg": bad.encode() if isinstance(bad, leg.Leg) else bad}
+        for rule, why, bad in _refused()
     ]
     return hexed({"signed_terms": world.terms().signed(world.REGISTRAR.seed), "accepted": accepted, "refused": refused})
 

@@ -138,7 +138,8 @@ def _amounts():
              "amounts": [encrypt(group.mul(v, BASE), r, key) for key in keys]}
             for v, r in zip(values, blindings, strict=True)
         ]  # fmt: skip
-        yield "AMT", f"{len(values)} outputs, {count} keys", {"outputs": outputs, "keys": keys}, {"v": values, "r": blindings}
+        name = f"{len(values)} outputs, {count} keys"
+        yield "AMT", name, {"outputs": outputs, "keys": keys}, {"v": values, "r": blindings}
 
 
 def _spends():

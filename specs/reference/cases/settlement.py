@@ -21,16 +21,17 @@ def transactions():
         entropy = Draw(f"spend {number}").bytes32()
         signature, trace = sign_tag(tag, m, a, t, entropy)
         spends.append({
-            "tag": tag, "salt": salt, "tag_hash": transaction.tag_hash(salt, tag), "a": scalar_hex(a), "t": scalar_hex(t),
-            "entropy": entropy, "c": scalar_hex(trace["c"]), "signature": signature,
+            "tag": tag, "salt": salt, "tag_hash": transaction.tag_hash(salt, tag),
+            "a": scalar_hex(a), "t": scalar_hex(t), "entropy": entropy, "c": scalar_hex(trace["c"]),
+            "signature": signature,
         })  # fmt: skip
     entry = transaction.notary_entry(m, tx.tags_root(), NOW)
     receipt = transaction.receipt(NOTARY.seed, NETWORK, tx.id(), entry, 7)
     absence = transaction.absence(NOTARY.seed, NETWORK, tx.id(), 9, tx.end)
     own = spends[: len(spent)]
     final = transaction.final_leg(
-        made, world.LEG_SALT, 0, commit, receipt, [spend["salt"] for spend in own], [spend["signature"] for spend in own]
-    )  # fmt: skip
+        made, world.LEG_SALT, 0, commit, receipt, *([spend[name] for spend in own] for name in ("salt", "signature"))
+    )
     accepted = {
         "network": NETWORK, "notary": NOTARY.id, "window": tx.window(), "salt": tx.salt,
         "legs": [{"registrar": registrar, "root": root} for registrar, root in tx.legs], "tags": tx.tags,
@@ -104,7 +105,8 @@ def _bad_commits(tx, commit):
     yield "FIN-1", "an approval of another index", build([approve(REGISTRAR.seed, tx, 1), second])
     other = _with(tx, salt=bytes(32))
     yield "FIN-1", "an approval of another transaction", build([approve(REGISTRAR.seed, other, 0), second])
-    yield "TX-2", "an approval under another domain", build([sign(REGISTRAR.seed, "sudare/receipt/v1", message), second])
+    other = sign(REGISTRAR.seed, "sudare/receipt/v1", message)
+    yield "TX-2", "an approval under another domain", build([other, second])
     yield "ENC-7", "an approval without a domain", build([ed25519.sign(REGISTRAR.seed, message), second])
 
 
@@ -159,7 +161,9 @@ def logs():
     leaves = [tree.leaf_hash(f"leaf {i}".encode()) for i in range(max(SIZES))]
     roots = [{"size": size, "root": tree.root(leaves[:size])} for size in SIZES]
     inclusion = [
-        {"size": size, "index": index, "path": tree.inclusion(index, leaves[:size])} for size in SIZES for index in range(size)
+        {"size": size, "index": index, "path": tree.inclusion(index, leaves[:size])}
+        for size in SIZES
+        for index in range(size)
     ]
     consistency = [
         {"old": old, "size": size, "path": tree.consistency(old, leaves[:size])}

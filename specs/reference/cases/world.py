@@ -16,7 +16,8 @@ REGISTRAR, NOTARY, SENDER, RECEIVER, CASH_REGISTRAR = (
 )
 OPENED_AT = 1_700_000_000_000
 NOW = OPENED_AT + 60_000
-MASTER = {name: Draw(f"master seed {name}").bytes32() for name in ("registrar", "authority", "auditor", "sender", "receiver")}
+HOLDERS = ("registrar", "authority", "auditor", "sender", "receiver")
+MASTER = {name: Draw(f"master seed {name}").bytes32() for name in HOLDERS}
 TRADE = leg.TradeInfo("TRADE-1", "2026-11-24", "transfer", None, "備考")
 CANCELLATION = leg.TradeInfo("TRADE-2", "2026-11-25", "redeem", "TRADE-1", "")
 ISSUE, TRANSFER, REDEEM = leg.ISSUE, leg.TRANSFER, leg.REDEEM
@@ -24,7 +25,8 @@ ISSUE, TRANSFER, REDEEM = leg.ISSUE, leg.TRANSFER, leg.REDEEM
 
 def core(name="security", registrar=REGISTRAR):
     return policy.Core(
-        NETWORK, "TOKEN1", f"Reference {name}", "口", 2, registrar.id, NOTARY.id, 600_000, Draw(f"core {name}").bytes32()
+        NETWORK, "TOKEN1", f"Reference {name}", "口", 2, registrar.id, NOTARY.id, 600_000,
+        Draw(f"core {name}").bytes32(),
     )  # fmt: skip
 
 
@@ -32,8 +34,10 @@ def core(name="security", registrar=REGISTRAR):
 def epoch(number=0):
     """Three keys, of which every field has others."""
     holders = (
-        ("registrar", policy.ALL), ("authority", policy.AMOUNTS | policy.PARTIES), ("auditor", policy.AMOUNTS | policy.LINKS),
-    )  # fmt: skip
+        ("registrar", policy.ALL),
+        ("authority", policy.AMOUNTS | policy.PARTIES),
+        ("auditor", policy.AMOUNTS | policy.LINKS),
+    )
     keys = [
         policy.derive_key(MASTER[label], core(), number, fields, label, Draw(f"possession {label} {number}").bytes32())
         for label, fields in holders

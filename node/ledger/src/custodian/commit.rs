@@ -11,7 +11,6 @@ use super::{BY_TX, Custodian, DRAFTS, Draft, PLANS, Step, TRADES};
 use crate::kv::StorageError;
 use crate::leg::Purpose;
 use crate::messages::{ApprovalRequest, Message, NotaryPart, Reason, Share, TagOpening};
-use crate::role::send;
 use crate::transaction::{Commit, LegRef, Transaction, TxId, Window, join_tags};
 
 impl Custodian {
@@ -63,7 +62,7 @@ impl Custodian {
         {
             let message = Message::Assemble(proposal.hash(), transaction.clone());
             let until = Some(transaction.window.until);
-            send(step.tx, step.now, key.counterparty, until, message)?;
+            self.tell(step, &key, key.counterparty, until, message)?;
         }
         trade.transaction = Some(transaction);
         self.ask_approval(step, trade, plan, draft)
@@ -142,7 +141,7 @@ impl Custodian {
             salt: draft.salt,
             tag_salts,
         };
-        send(step.tx, step.now, registrar, Some(until), Message::Approve(request))
+        self.tell(step, &key, registrar, Some(until), Message::Approve(request))
     }
 
     /// The registrar's answer for this side's leg.
@@ -184,7 +183,7 @@ impl Custodian {
             };
             let share = Share { tx, index, approval: signature, components };
             let until = Some(transaction.window.until);
-            send(step.tx, step.now, key.counterparty, until, Message::Share(share))?;
+            self.tell(step, &key, key.counterparty, until, Message::Share(share))?;
         }
         self.move_to(step, &mut trade, TradeState::Committing, Some(key.counterparty));
         TRADES.put(step.tx, &key, &trade);
@@ -285,7 +284,8 @@ impl Custodian {
             let commit = Commit { transaction: transaction.clone(), salt, approvals };
             if trade.legs() == 2 {
                 let until = Some(transaction.window.until);
-                send(step.tx, step.now, key.counterparty, until, Message::Commit(commit.clone()))?;
+                let message = Message::Commit(commit.clone());
+                self.tell(step, &key, key.counterparty, until, message)?;
             }
             trade.commit = Some(commit);
         }
@@ -352,7 +352,7 @@ impl Custodian {
         let (notary, until) = (transaction.notary, transaction.window.until);
         self.move_to(step, &mut trade, TradeState::Notarising, Some(notary));
         TRADES.put(step.tx, &key, &trade);
-        send(step.tx, step.now, notary, Some(until), Message::Notarise(part))
+        self.tell(step, &key, notary, Some(until), Message::Notarise(part))
     }
 
     /// This custodian's side of a transaction.

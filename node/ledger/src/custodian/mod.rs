@@ -6,6 +6,7 @@ mod build;
 mod commit;
 mod notes;
 mod propose;
+mod record;
 mod recover;
 mod settle;
 mod trade;
@@ -31,6 +32,7 @@ use crate::transaction::TxId;
 
 pub use account::{Account, AccountState};
 pub use notes::{Balance, NoteRow, NoteState};
+pub use record::Record;
 pub use trade::{Movement, Plan, Side, Trade, TradeInstruction, TradeKey, TradeState};
 pub use view::{AccountView, HoldingView, TradeView};
 
@@ -236,6 +238,7 @@ impl Custodian {
         from: NodeId,
         message: Message,
     ) -> Result<Answer, StorageError> {
+        self.record_received(step, from, &message)?;
         match message {
             Message::Terms(terms) => return self.terms(step, from, terms),
             Message::AccountRegistered { asset, account, refused } => {

@@ -9,7 +9,7 @@ use super::trade::{Side, Trade, TradeKey, TradeState};
 use super::{ALLEGED, BY_PROPOSAL, Custodian, Investor, SLOTS, SlotRow, Step, TRADES, done};
 use crate::kv::StorageError;
 use crate::messages::{Acceptance, CounterPart, Message, Proposal, ProposedLeg, Reason};
-use crate::role::{Answer, send};
+use crate::role::Answer;
 use crate::slot::{SignedSlot, Slot, SlotContext};
 
 /// The longest life of a proposal, ms: a week.
@@ -70,7 +70,7 @@ impl Custodian {
         trade.proposal = Some(proposal);
         self.move_to(step, &mut trade, TradeState::Matching, Some(key.counterparty));
         TRADES.put(step.tx, &key, &trade);
-        send(step.tx, step.now, key.counterparty, Some(trade.instruction.expires_at), message)
+        self.tell(step, &key, key.counterparty, Some(trade.instruction.expires_at), message)
     }
 
     /// A proposal came: match it with this side's instruction, or keep it until one comes.
@@ -180,7 +180,8 @@ impl Custodian {
         proposal: Hash,
         reason: Reason,
     ) -> Result<(), StorageError> {
-        send(step.tx, step.now, key.counterparty, None, Message::Abandon { proposal, reason })?;
+        let abandon = Message::Abandon { proposal, reason };
+        self.tell(step, key, key.counterparty, None, abandon)?;
         let Some(mut trade) = TRADES.get(step.tx, key)? else { return Ok(()) };
         trade.reason = Some(reason);
         self.end_refused(step, trade)
@@ -197,7 +198,7 @@ impl Custodian {
     ) -> Result<(), StorageError> {
         let until = trade.instruction.expires_at;
         let message = Message::Accept(Acceptance { proposal, slot, payment });
-        send(step.tx, step.now, trade.instruction.counterparty, Some(until), message)
+        self.tell(step, &trade.key(), trade.instruction.counterparty, Some(until), message)
     }
 
     /// The counterparty accepted: check its slot and build this side's leg.

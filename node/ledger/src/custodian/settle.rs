@@ -13,7 +13,7 @@ use crate::leg::TearOff;
 use crate::log::{Absence, EntryLeaf, Receipt};
 use crate::messages::{Finalisation, Message, Reason, Settlement};
 use crate::note::Note;
-use crate::role::{Answer, send};
+use crate::role::Answer;
 use crate::transaction::TxId;
 use crate::tree::{LogKind, SignedCheckpoint, SignerName};
 
@@ -69,7 +69,7 @@ impl Custodian {
         self.move_to(step, &mut trade, TradeState::Finalising, Some(registrar));
         TRADES.put(step.tx, &key, &trade);
         let finalisation = Finalisation { commit, index: plan.index, receipt, signatures };
-        send(step.tx, step.now, registrar, None, Message::Finalise(finalisation))
+        self.tell(step, &key, registrar, None, Message::Finalise(finalisation))
     }
 
     /// The notary can't record the part.
@@ -142,7 +142,7 @@ impl Custodian {
         let ask = Message::AskAbsence { tx, window: transaction.window };
         // Asked again until it answers: nothing else ends the lock.
         self.alarm(step, key, step.now.saturating_add(RELEASE_RETRY_MS));
-        send(step.tx, step.now, transaction.notary, None, ask)
+        self.tell(step, key, transaction.notary, None, ask)
     }
 
     /// The notary's word that a transaction is not in its log: locks end, here and at the registrar.
@@ -179,7 +179,7 @@ impl Custodian {
         let registrar =
             transaction.legs.get(usize::from(trade.own_index())).map(|leg| leg.registrar);
         if let Some(registrar) = registrar {
-            send(step.tx, step.now, registrar, None, Message::Absent(absence))?;
+            self.tell(step, &trade.key(), registrar, None, Message::Absent(absence))?;
         }
         self.end_refused(step, trade)
     }

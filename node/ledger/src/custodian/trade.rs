@@ -13,7 +13,7 @@ use crate::leg::{Purpose, TearOff, TradeInfo};
 use crate::log::Receipt;
 use crate::messages::{CounterPart, Message, Proposal, Reason, TradeId};
 use crate::note::NoteId;
-use crate::role::{Answer, next_number, send, wake};
+use crate::role::{Answer, next_number, wake};
 use crate::slot::SignedSlot;
 use crate::transaction::{Commit, Transaction, TxId};
 
@@ -226,19 +226,19 @@ impl Custodian {
         step: &mut Step<'_, '_>,
         instruction: TradeInstruction,
     ) -> Result<Answer, StorageError> {
-        if let Err(reason) = self.check_instruction(step, &instruction)? {
-            return Ok(Err(reason));
-        }
         let trade = new_trade(instruction, step.now);
         let key = trade.key();
         if let Some(before) = TRADES.get(step.tx, &key)? {
-            // The same instruction again is the same trade.
+            // The same instruction again is the same trade, whatever has become of it and of the balance since.
             let same = before.instruction == trade.instruction;
             return Ok(if same {
                 text(key.trade_id.as_str())
             } else {
                 Err(Reason::DuplicateTrade)
             });
+        }
+        if let Err(reason) = self.check_instruction(step, &trade.instruction)? {
+            return Ok(Err(reason));
         }
         let answer = text(key.trade_id.as_str());
         self.alarm(step, &key, trade.instruction.expires_at);
@@ -358,7 +358,7 @@ impl Custodian {
         {
             let other = key.counterparty;
             let abandon = Message::Abandon { proposal: proposal.hash(), reason: Reason::Abandoned };
-            send(step.tx, step.now, other, Some(proposal.expires_at), abandon)?;
+            self.tell(step, key, other, Some(proposal.expires_at), abandon)?;
         }
         trade.reason = Some(reason);
         match trade.transaction.clone() {

@@ -1,0 +1,160 @@
+//! The record of a trade: every message sent and received for it, from which its operator can tell who saw what.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use sudare_crypto::NodeId;
+use sudare_crypto::encoding::encode;
+
+use super::trade::TradeKey;
+use super::{BY_PROPOSAL, BY_TX, Custodian, SLOTS, Step};
+use crate::kv::{Be, Kv, StorageError, Table};
+use crate::messages::Message;
+use crate::role::{next_number, send};
+use crate::transaction::TxId;
+
+const RECORDS: Table<(TradeKey, Be), Record> = Table::new(b'q', "record");
+/// The most lines that are kept of one trade.
+const RECORDS_MAX: usize = 256;
+
+/// One message of a trade.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Record {
+    /// When, ms since the Unix epoch.
+    pub at: u64,
+    /// The other node.
+    pub peer: NodeId,
+    /// Whether this node sent it.
+    pub sent: bool,
+    /// [`Message::kind`].
+    pub kind: u8,
+    /// The length of the message in bytes.
+    pub bytes: u64,
+}
+
+impl Record {
+    /// What whoever got this message could read of the trade.
+    #[must_use]
+    pub const fn reveals(&self) -> &'static str {
+        match self.kind {
+            2 => "asset, quantity, trade id and date of the proposal; a receive slot",
+            3 => "a receive slot; the root of the counter-leg and hashes of its tags",
+            4 => "that the trade ends here, and why",
+            5 => "roots of the legs, hashes of the tags, window",
+            6 => "the whole leg of its asset: amounts, parties, trade, notes spent",
+            7 => "the registrar's approval",
+            8 => "the output that is its own, with the amount; the approval",
+            9 => "the approvals of all legs",
+            10 => "a commit hash, spent tags, window",
+            11 => "the notary's receipt",
+            12 => "that the commit is not recorded",
+            13 => "a transaction hash, window",
+            14 => "that a transaction hash is not in the notary's log",
+            15 => "approvals, receipt, spend signatures of its own asset's leg",
+            16 => "its own outputs with amounts, approvals, receipt, place in the log",
+            17 => "that the leg is not final",
+            _ => "nothing of the trade",
+        }
+    }
+}
+
+impl Custodian {
+    /// Sends a message of a trade and records it.
+    pub(super) fn tell(
+        &self,
+        step: &Step<'_, '_>,
+        key: &TradeKey,
+        to: NodeId,
+        until: Option<u64>,
+        message: Message,
+    ) -> Result<(), StorageError> {
+        self.record(step, key, to, true, &message)?;
+        send(step.tx, step.now, to, until, message)
+    }
+
+    /// Records a message that came, under every trade of this custodian that it is about.
+    pub(super) fn record_received(
+        &self,
+        step: &Step<'_, '_>,
+        from: NodeId,
+        message: &Message,
+    ) -> Result<(), StorageError> {
+        let mut keys = Vec::new();
+        let by_tx = |tx: TxId| -> Result<Vec<TradeKey>, StorageError> {
+            let sides = [BY_TX.get(step.tx, &(tx, true))?, BY_TX.get(step.tx, &(tx, false))?];
+            Ok(sides.into_iter().flatten().collect())
+        };
+        match message {
+            Message::Propose(proposal, _) => keys.push(TradeKey {
+                trade_id: proposal.trade_id.clone(),
+                counterparty: from,
+                initiates: false,
+            }),
+            Message::Accept(acceptance) => {
+                keys.extend(BY_PROPOSAL.get(step.tx, &(acceptance.proposal, true))?);
+            }
+            Message::Assemble(proposal, _) => {
+                keys.extend(BY_PROPOSAL.get(step.tx, &(*proposal, false))?);
+            }
+            Message::Abandon { proposal, .. } => {
+                keys.extend(BY_PROPOSAL.get(step.tx, &(*proposal, true))?);
+                keys.extend(BY_PROPOSAL.get(step.tx, &(*proposal, false))?);
+            }
+            Message::Approved { tx, .. }
+            | Message::NotRecorded { tx, .. }
+            | Message::NotFinal { tx, .. } => keys = by_tx(*tx)?,
+            Message::Share(share) => keys = by_tx(share.tx)?,
+            Message::Notarised(receipt) => keys = by_tx(receipt.tx)?,
+            Message::Absent(absence) => keys = by_tx(absence.tx)?,
+            Message::Commit(commit) => {
+                if let Some(tx) = commit.transaction.id() {
+                    keys = by_tx(tx)?;
+                }
+            }
+            Message::Settled(settlement) => {
+                if let Some(tx) = settlement.commit.transaction.id() {
+                    keys = by_tx(tx)?;
+                }
+                for components in &settlement.components {
+                    let Ok((_, output)) = components.output() else { continue };
+                    keys.extend(
+                        SLOTS.get(step.tx, &output.slot.slot.owner)?.map(|slot| slot.trade),
+                    );
+                }
+                keys.sort_unstable();
+                keys.dedup();
+            }
+            _ => (),
+        }
+        keys.iter().try_for_each(|key| self.record(step, key, from, false, message))
+    }
+
+    /// The record of a trade, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn records(kv: &dyn Kv, key: &TradeKey) -> Result<Vec<Record>, StorageError> {
+        let rows = RECORDS.rows_under(kv, &encode(key), None, RECORDS_MAX)?;
+        Ok(rows.into_iter().map(|(_, record)| record).collect())
+    }
+
+    fn record(
+        &self,
+        step: &Step<'_, '_>,
+        key: &TradeKey,
+        peer: NodeId,
+        sent: bool,
+        message: &Message,
+    ) -> Result<(), StorageError> {
+        // A peer that repeats itself for ever does not fill the store.
+        if !sent
+            && RECORDS.rows_under(step.tx, &encode(key), None, RECORDS_MAX)?.len() >= RECORDS_MAX
+        {
+            return Ok(());
+        }
+        let number = next_number(step.tx, 3)?;
+        let bytes = u64::try_from(encode(message).len()).unwrap_or(u64::MAX);
+        let record = Record { at: step.now, peer, sent, kind: message.kind(), bytes };
+        RECORDS.put(step.tx, &(key.clone(), Be(number)), &record);
+        Ok(())
+    }
+}

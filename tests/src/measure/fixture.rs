@@ -1,0 +1,149 @@
+//! An asset with two disclosure keys that read everything, and a transfer leg with two inputs and two outputs in it.
+
+use rand_chacha::ChaCha20Rng;
+use sudare_crypto::Claims;
+use sudare_crypto::proof::amount::Opening;
+use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Fields, KeyPurpose};
+use sudare_ledger::leg::{BuiltLeg, Leg, LegRequest, Links, Opened, Purpose, SpendInput, TradeInfo};
+use sudare_ledger::note::{Note, SlotSecrets};
+use sudare_ledger::slot::SignedSlot;
+use sudare_ledger::testing::{self, Held, NOW, Network, TestCustodian};
+
+use super::Failed;
+
+/// The label of the registrar's key.
+const REGISTRAR: &str = "registrar";
+
+/// A transfer leg to be built again and again: two notes of one investor pay another and give change.
+#[allow(missing_debug_implementations, reason = "holds openings")]
+pub struct Transfer {
+    terms: AssetTerms,
+    key: DisclosureSecret,
+    inputs: Vec<Held>,
+    outputs: Vec<(SignedSlot, u64)>,
+    secrets: Vec<SlotSecrets>,
+    rng: ChaCha20Rng,
+}
+
+impl Default for Transfer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Transfer {
+    /// The transfer that all measurements use.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut rng = testing::rng(1);
+        let network = Network::new();
+        let terms = terms(&network, &mut rng);
+        let (mut sender, mut receiver) = (TestCustodian::new(1), TestCustodian::new(2));
+        let seed = sender.investor("sender");
+        let inputs = [700_000, 600_000]
+            .map(|value| Held::forged(terms.asset(), &seed, value, &mut rng))
+            .into();
+        let proposal = sudare_crypto::Hash::default();
+        let paid = receiver.slot(&terms, NOW, "receiver", proposal, &mut rng);
+        let change = sender.slot(&terms, NOW, "sender", proposal, &mut rng);
+        let known = receiver.slots.iter().chain(&sender.slots);
+        let known: Vec<_> = known.map(|(owner, secrets)| (*owner, secrets.clone())).collect();
+        let secrets = [&paid, &change].into_iter().filter_map(|slot| {
+            known.iter().find(|(owner, _)| *owner == slot.slot.owner).map(|(_, one)| one.clone())
+        });
+        Self {
+            key: DisclosureSecret::derive(&network.master, &purpose(&terms, &network, REGISTRAR)),
+            secrets: secrets.collect(),
+            inputs,
+            outputs: vec![(paid, 900_000), (change, 400_000)],
+            terms,
+            rng,
+        }
+    }
+
+    /// Builds the leg as a custodian does: encrypts, seals, proves, and checks what it made.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`].
+    pub fn build(&mut self) -> Result<BuiltLeg, Failed> {
+        let inputs = self.inputs.iter().cloned();
+        let inputs = inputs.map(|held| SpendInput {
+            note: held.note,
+            opening: held.opening,
+            secrets: held.secrets,
+        });
+        let request = LegRequest {
+            terms: &self.terms,
+            epoch: epoch(&self.terms)?,
+            purpose: Purpose::Transfer,
+            mint: 0,
+            burn: 0,
+            inputs: inputs.collect(),
+            outputs: self.outputs.clone(),
+            trade: trade(),
+            sender: testing::text("a sender"),
+        };
+        Ok(BuiltLeg::build(&request, &mut self.rng)?)
+    }
+
+    /// Checks every proof of the leg as its registrar does; gives how many points a verifier decompresses.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] if a proof does not verify.
+    pub fn verify(&mut self, leg: &Leg, links: &Links) -> Result<usize, Failed> {
+        let mut claims = Claims::new();
+        leg.check(&self.terms, &mut claims)?;
+        let notes: Vec<Note> = self.inputs.iter().map(|held| held.note).collect();
+        leg.check_links(&notes, &links.proof, &mut claims)?;
+        claims.accept(&mut self.rng)?;
+        Ok(claims.points())
+    }
+
+    /// Opens the leg as its registrar does.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] if a section does not open.
+    pub fn open(&self, leg: &Leg) -> Result<Opened, Failed> {
+        Ok(leg.open(epoch(&self.terms)?, &self.key)?)
+    }
+
+    /// The openings of the leg's outputs, as their receivers read them.
+    pub(super) fn openings(&self, built: &BuiltLeg) -> Result<Vec<Opening>, Failed> {
+        let opening = |(index, secrets)| -> Result<Opening, Failed> {
+            let torn = built.leg.tear_off(0, &built.salt, index)?;
+            Ok(torn.receive(&self.terms, secrets)?.opening)
+        };
+        sudare_crypto::numbered(self.secrets.iter()).map(opening).collect()
+    }
+}
+
+/// An asset's terms with one epoch and two keys that read all fields, the registrar's and a regulator's.
+pub(super) fn terms(network: &Network, rng: &mut ChaCha20Rng) -> AssetTerms {
+    let mut terms = network.terms("MEASURED", &[NOW], rng);
+    let (asset, all) = (terms.asset(), Fields::ALL);
+    let keys = vec![
+        network.key(&network.master, asset, 0, all, REGISTRAR, rng),
+        network.key(&network.regulator, asset, 0, all, "regulator", rng),
+    ];
+    let keys = keys.try_into().unwrap_or_default();
+    let epoch = Epoch { number: 0, opens_at: NOW, keys };
+    terms.policy.epochs = vec![epoch].try_into().unwrap_or_default();
+    terms
+}
+
+/// The epoch of [`terms`].
+pub(super) fn epoch(terms: &AssetTerms) -> Result<&Epoch, Failed> {
+    terms.policy.epoch(0).ok_or_else(|| Failed::Wrong("the terms have no epoch".into()))
+}
+
+fn purpose(terms: &AssetTerms, network: &Network, label: &str) -> KeyPurpose {
+    let (asset, fields) = (terms.asset(), Fields::ALL);
+    KeyPurpose { network: network.id, asset, epoch: 0, fields, label: testing::text(label) }
+}
+
+fn trade() -> TradeInfo {
+    testing::trade("20270115-000001")
+}

@@ -1,0 +1,117 @@
+//! Measurements: what Sudare costs, beside the limit or the alternative, taken in one run (specs/measurements.md).
+
+mod clock;
+mod depth;
+mod dlog;
+mod fixture;
+mod leg;
+mod network;
+mod report;
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use sudare::cli::Failure;
+use sudare_crypto::{Malformed, Rejected};
+use sudare_disclosure::dlog::SearchError;
+use sudare_ledger::leg::{BuildError, LegError, OpenError, TearOffError};
+use sudare_ledger::transaction::CommitError;
+use sudare_ledger::tree::{CheckpointError, SignedTextError, TreeError};
+
+pub use fixture::Transfer;
+pub use report::{Machine, Report, Value};
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Topic {
+    /// One transfer leg: size, time to build, check and open, beside the bulletproofs crate alone
+    Leg,
+    /// What a receiver gets and checks for a note with a thousand transfers behind it, beside one
+    Depth,
+    /// Settled transfers a second on a network of processes, beside the limit that proofs set
+    Network,
+    /// The search for a 64-bit amount in the exponent
+    Dlog,
+}
+
+impl Topic {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Leg => "leg",
+            Self::Depth => "depth",
+            Self::Network => "network",
+            Self::Dlog => "dlog",
+        }
+    }
+}
+
+/// Measures a topic; `quick` takes fewer or shorter runs.
+///
+/// # Errors
+///
+/// [`Failed`].
+pub fn run(topic: Topic, quick: bool) -> Result<Report, Failed> {
+    match topic {
+        Topic::Leg => leg::run(quick),
+        Topic::Depth => depth::run(quick),
+        Topic::Network => network::run(quick),
+        Topic::Dlog => dlog::run(quick),
+    }
+}
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// The program of the nodes is not built.
+    #[error("{program} is missing: build it with `{command}`, then measure again")]
+    NotBuilt {
+        /// Where it should be.
+        program: PathBuf,
+        /// What makes it.
+        command: &'static str,
+    },
+    /// A node or the network.
+    #[error(transparent)]
+    Network(#[from] Failure),
+    /// A leg can't be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A leg does not check.
+    #[error(transparent)]
+    Leg(#[from] LegError),
+    /// A proof does not verify.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// A leg does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Components do not check.
+    #[error(transparent)]
+    TearOff(#[from] TearOffError),
+    /// A commit does not check.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// A checkpoint does not check.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A log's name.
+    #[error(transparent)]
+    Name(#[from] SignedTextError),
+    /// A log's tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// An encoding.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A search can't start.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// The range prover or verifier that the leg is compared with.
+    #[error("the bulletproofs crate: {0}")]
+    Crate(bulletproofs::ProofError),
+    /// What is measured is not what it should be.
+    #[error("{0}")]
+    Wrong(String),
+}
