@@ -43,12 +43,14 @@ pub struct ReplayReport {
     pub root: String,
     /// What each account holds, by account key; none if the keys do not allow it.
     pub holdings: Option<BTreeMap<String, String>>,
+    /// Bytes of entries that were fetched.
+    pub bytes: u64,
     /// The report in words.
     pub statement: String,
 }
 
 impl ReplayReport {
-    fn of(code: &str, report: &Report) -> Self {
+    fn of(code: &str, report: &Report, bytes: u64) -> Self {
         let holdings = report.holdings.as_ref().map(|holdings| {
             let line = |(account, quantity): (&Encoded, &u64)| {
                 (format!("{account:?}"), quantity.to_string())
@@ -64,6 +66,7 @@ impl ReplayReport {
             supply: report.supply.to_string(),
             root: report.root.to_string(),
             holdings,
+            bytes,
             statement: report.to_string(),
         }
     }
@@ -91,7 +94,8 @@ pub async fn run(
     let (asset, registrar) = (terms.terms.asset(), core.registrar);
     let log = AssetLog { network: connection.node.network, asset, registrar };
     let mut replay = Replay::new(log, keys(connection, terms), OsRng);
-    let (mut next, mut last): (u64, Option<SignedCheckpoint>) = (0, None);
+    let (mut next, mut fetched): (u64, u64) = (0, 0);
+    let mut last: Option<SignedCheckpoint> = None;
     // Entries beyond the first checkpoint belong to a later replay.
     loop {
         let query = PeerQuery::Log { asset, from: next };
@@ -105,6 +109,7 @@ pub async fn run(
             return Err(Failure::CheckFailed(format!("entry {next} of {size} is missing")));
         }
         for bytes in entries {
+            fetched = fetched.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
             if next < size {
                 replay
                     .push(next, &bytes)
@@ -135,7 +140,7 @@ pub async fn run(
         Failure::CheckFailed(format!("{error}{}", next.unwrap_or_default()))
     })?;
     record(connection, &log, checkpoint, &report).await?;
-    Ok(ReplayReport::of(core.code.as_str(), &report))
+    Ok(ReplayReport::of(core.code.as_str(), &report, fetched))
 }
 
 /// Has the node keep the checkpoint; it refuses one that does not extend what it saw before.

@@ -1,6 +1,7 @@
 //! What tests of the whole system share.
 #![forbid(unsafe_code)]
 
+pub mod decoders;
 pub mod measure;
 pub mod sim;
 pub mod system;

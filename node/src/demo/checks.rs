@@ -52,9 +52,15 @@ impl Run<'_> {
         report.latency = latency(ended);
         self.compare_custodians(&mut report).await?;
         let registers = self.compare_registers(&mut report).await?;
-        self.replay(&mut report, &registers).await?;
+        let (logs, fetched) = self.replay(&mut report, &registers).await?;
         for (member, config) in &self.made.members {
-            report.parties.push(self.saw(member, config).await?);
+            let mut party = self.saw(member, config).await?;
+            if member.role == Role::Regulator {
+                // Its replays ran in this process, with its key.
+                party.messages_in = party.messages_in.saturating_add(logs);
+                party.bytes_in = party.bytes_in.saturating_add(fetched);
+            }
+            report.parties.push(party);
         }
         self.resources(&mut report);
         Ok(report)
@@ -148,25 +154,30 @@ impl Run<'_> {
         });
     }
 
-    /// The regulator replays every asset's log; what it reads must be the register.
+    /// The regulator replays every asset's log; what it reads must be the register. Gives logs and bytes fetched.
     async fn replay(
         &self,
         report: &mut DemoReport,
         registers: &BTreeMap<String, Vec<RegisterLine>>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(u64, u64), Failure> {
+        let (mut logs, mut fetched) = (0u64, 0u64);
         let regulator = self.made.members.iter().find(|(member, _)| member.role == Role::Regulator);
-        let Some((regulator, _)) = regulator else { return Ok(()) };
+        let Some((regulator, _)) = regulator else { return Ok((0, 0)) };
         for (code, signed) in self.desk.assets() {
             let connection = self.desk.node(regulator.name.as_str())?;
             let (held, detail) =
                 match replay::run(connection, signed, &BTreeMap::new(), |_, _| ()).await {
-                    Ok(replayed) => self.judge(code, &replayed, registers),
+                    Ok(replayed) => {
+                        logs = logs.saturating_add(1);
+                        fetched = fetched.saturating_add(replayed.bytes);
+                        self.judge(code, &replayed, registers)
+                    }
                     Err(failure) => (false, failure.to_string()),
                 };
             let name = format!("regulator's replay of {code}");
             report.checks.push(Check { name, held, detail });
         }
-        Ok(())
+        Ok((logs, fetched))
     }
 
     fn judge(

@@ -1,6 +1,6 @@
-//! Time as measurements need it: of one thread, or on the wall; medians of runs in turn.
+//! Time as measurements need it: CPU time of one thread, medians of runs in turn.
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::Failed;
 
@@ -9,12 +9,10 @@ pub(super) type Action<'a> = &'a mut dyn FnMut() -> Result<(), Failed>;
 
 /// CPU time that this thread has used, ns.
 pub(super) fn thread_ns() -> u64 {
-    ns(clock_gettime(ClockId::ThreadCPUTime))
-}
-
-/// Time since some moment, ns.
-pub(super) fn wall_ns() -> u64 {
-    ns(clock_gettime(ClockId::Monotonic))
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
 /// Runs each action in turn, all of them `rounds` times, and gives the median CPU time of each, in microseconds. In turn, so
@@ -53,12 +51,6 @@ pub(super) const fn float(count: u64) -> f64 {
     count as f64
 }
 
-fn ns(time: Timespec) -> u64 {
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,10 +65,8 @@ mod tests {
     #[test]
     fn every_action_runs_once_a_round_in_turn_and_once_to_warm_up() {
         let order = std::cell::RefCell::new(String::new());
-        let (mut one, mut two) = (
-            || Ok(order.borrow_mut().push('a')),
-            || Ok(order.borrow_mut().push('b')),
-        );
+        let (mut one, mut two) =
+            (|| Ok(order.borrow_mut().push('a')), || Ok(order.borrow_mut().push('b')));
         let times = medians_us(2, [&mut one, &mut two]).unwrap();
         assert_eq!(order.into_inner(), "ababab");
         assert!(times.iter().all(|time| *time >= 0.0));

@@ -28,14 +28,21 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     let ns = median(steps);
     let expected = float(Search::steps_expected(u64::MAX));
     let mean = forty.iter().sum::<f64>() / float(searches);
-    let title = format!("an amount from its point, one thread; medians of {rounds} and {searches} searches");
+    let title = format!(
+        "an amount from its point, one thread; medians of {rounds} and {searches} searches"
+    );
     let mut report = Report::new(Topic::Dlog, title);
     report.value("ns_per_step", ns, "ns", "one step of a kangaroo, 64-bit range");
     report.value("seconds_40", median(forty), "s", "kangaroos find a 40-bit amount, median");
     report.value("seconds_40_mean", mean, "s", "the same, mean: times spread widely");
     report.value("seconds_40_giant", median(giant), "s", "baby steps and giant steps find it");
     let hours = expected * ns / 3.6e12;
-    report.value("hours_64_per_core", hours, "h", "computed: expected steps at 64 bits x ns_per_step");
+    report.value(
+        "hours_64_per_core",
+        hours,
+        "h",
+        "computed: expected steps at 64 bits x ns_per_step",
+    );
     Ok(report)
 }
 

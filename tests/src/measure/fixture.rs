@@ -4,7 +4,9 @@ use rand_chacha::ChaCha20Rng;
 use sudare_crypto::Claims;
 use sudare_crypto::proof::amount::Opening;
 use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Fields, KeyPurpose};
-use sudare_ledger::leg::{BuiltLeg, Leg, LegRequest, Links, Opened, Purpose, SpendInput, TradeInfo};
+use sudare_ledger::leg::{
+    BuiltLeg, Leg, LegRequest, Links, Opened, Purpose, SpendInput, TradeInfo,
+};
 use sudare_ledger::note::{Note, SlotSecrets};
 use sudare_ledger::slot::SignedSlot;
 use sudare_ledger::testing::{self, Held, NOW, Network, TestCustodian};

@@ -50,8 +50,9 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     let program = program()?;
     let transfers = if quick { 60 } else { 400 };
     let cost = Cost::measure(if quick { 7 } else { 41 })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1);
-    let runtime = runtime.build().map_err(|error| Failed::Wrong(error.to_string()))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build();
+    let runtime = runtime.map_err(|error| Failed::Wrong(error.to_string()))?;
     let load = runtime.block_on(on_a_network(&program, transfers))?;
 
     let leg_us = cost.prove_us + cost.verify_us;
@@ -63,13 +64,33 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     );
     let mut report = Report::new(Topic::Network, title);
     report.value("settled_per_s", settled, "1/s", "settled in all books");
-    report.value("bound_per_s", bound, "1/s", "cores / leg_us: the cores prove and check, and nothing else");
+    report.value(
+        "bound_per_s",
+        bound,
+        "1/s",
+        "cores / leg_us: the cores prove and check, and nothing else",
+    );
     report.value("share_of_bound", settled / bound, "", "settled_per_s / bound_per_s");
-    report.value("leg_us", leg_us, "us", "CPU time to build a leg and to check it once more, same run");
-    report.value("p50_ms", float(load.latency.p50_ms), "ms", "instruction to settled on both sides");
+    report.value(
+        "leg_us",
+        leg_us,
+        "us",
+        "CPU time to build a leg and to check it once more, same run",
+    );
+    report.value(
+        "p50_ms",
+        float(load.latency.p50_ms),
+        "ms",
+        "instruction to settled on both sides",
+    );
     report.value("p99_ms", float(load.latency.p99_ms), "ms", "the same");
     let bytes = float(load.bytes) / float(transfers);
-    report.value("bytes_per_transfer", bytes, "B", "all frames between all nodes, responses included");
+    report.value(
+        "bytes_per_transfer",
+        bytes,
+        "B",
+        "all frames between all nodes, responses included",
+    );
     report.value("in_flight", float(IN_FLIGHT), "", "transfers under way at a time");
     report.value("transfers", float(transfers), "", "measured, after a few to warm up");
     Ok(report)
@@ -108,7 +129,8 @@ async fn on_a_network(program: &Path, transfers: u64) -> Result<Load, Failed> {
 fn made(folder: &Path) -> Result<Made, Failed> {
     let mut plan = Vec::new();
     let custodians = (0..CUSTODIANS).map(|number| (custodian(number), Role::Custodian));
-    let others = [("notary", Role::Notary), (REGISTRAR, Role::Registrar), (REGULATOR, Role::Regulator)];
+    let others =
+        [("notary", Role::Notary), (REGISTRAR, Role::Registrar), (REGULATOR, Role::Regulator)];
     let others = others.into_iter().map(|(name, role)| (name.to_owned(), role));
     for (name, role) in others.chain(custodians) {
         let name = MemberName::new(&name).map_err(|error| Failed::Wrong(error.to_string()))?;
@@ -117,11 +139,7 @@ fn made(folder: &Path) -> Result<Made, Failed> {
     Ok(network::init(folder, &plan, now_ms()).map_err(Failure::from)?)
 }
 
-async fn measured(
-    made: &Made,
-    processes: &mut Processes,
-    transfers: u64,
-) -> Result<Load, Failed> {
+async fn measured(made: &Made, processes: &mut Processes, transfers: u64) -> Result<Load, Failed> {
     processes.start()?;
     processes.ready().await?;
     let mut desk = Desk::open(made)?;

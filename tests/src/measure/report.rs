@@ -95,7 +95,9 @@ impl Report {
         object.insert("machine".into(), json!(self.machine));
         object.insert("profile".into(), json!(profile()));
         for value in &self.values {
-            object.insert(value.key.into(), json!(rounded(value.number)));
+            // By way of its text, so that a count is a whole number there too.
+            let number = shown(value.number).parse::<serde_json::Number>();
+            object.insert(value.key.into(), json!(number.ok()));
         }
         serde_json::Value::Object(object).to_string()
     }
@@ -161,11 +163,13 @@ mod tests {
     fn the_json_object_is_one_line_with_topic_machine_profile_and_every_quantity() {
         let mut report = Report::new(Topic::Leg, "a title");
         report.value("points", 60.0, "", "what");
+        report.value("ratio", 1.5, "", "what");
         let json = report.json();
         assert!(!json.contains('\n'));
         let object: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(object["topic"], "leg");
-        assert_eq!(object["points"], 60.0);
+        assert_eq!(object["points"], 60);
+        assert_eq!(object["ratio"], 1.5);
         assert_eq!(object["profile"], profile());
         assert!(object["machine"]["cores"].as_u64().unwrap() > 0);
         assert!(object["machine"]["cpu"].is_string());

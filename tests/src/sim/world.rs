@@ -288,8 +288,10 @@ impl World {
             let views = self.trades(party.custodian, id);
             assert!(views.iter().all(|view| view.state == TradeState::Settled), "{views:?}");
         }
-        let issues = Registrar::issues(self.sim.kv(self.registrar(asset))).unwrap();
-        assert!(issues.iter().all(|one| matches!(one.state, IssueState::Final { .. })));
+        let reference = text(&format!("issue-{}", self.issues - 1));
+        let kv = self.sim.kv(self.registrar(asset));
+        let issue = Registrar::issue_view(kv, &reference).unwrap().unwrap();
+        assert!(matches!(issue.state, IssueState::Final { .. }), "{issue:?}");
         self.check();
     }
 
@@ -429,8 +431,18 @@ impl World {
     /// A new delivery versus payment and a new transfer settle, and the books are in order.
     pub fn still_works(&mut self) {
         self.sim.untap();
-        let (one, other) = (self.party(0, 0), self.party(1, 0));
         let number = self.sim.counts.events;
+        let parties: Vec<Party> = (0..self.custodians.len())
+            .flat_map(|custodian| [self.party(custodian, 0), self.party(custodian, 1)])
+            .collect();
+        let has = |asset| {
+            let found = parties.iter().filter(|party| self.balance(party, asset).live > 0);
+            found.cloned().collect::<Vec<Party>>()
+        };
+        let (sellers, buyers) = (has(self.bond), has(self.cash));
+        let mut pairs = sellers.iter().flat_map(|one| buyers.iter().map(move |other| (one, other)));
+        let apart = pairs.find(|(one, other)| one.custodian != other.custodian);
+        let (one, other) = apart.map(|(one, other)| (one.clone(), other.clone())).unwrap();
         self.settle(&self.dvp(&format!("probe-dvp-{number}"), &one, &other, 1, 1));
         self.settle(&self.transfer(&format!("probe-{number}"), &other, &one, 1));
         self.assert_free();

@@ -28,8 +28,12 @@ impl Custodian {
         let Some(deliver) = trade.instruction.deliver.clone() else {
             return self.fail(step, &key, Reason::Malformed);
         };
+        let queued = trade.state == TradeState::Queued;
         let chosen = if trade.instruction.side == Side::Consolidator {
             self.smallest(step, deliver.asset, &deliver.investor)?
+        } else if !queued && self.has_queue(step, deliver.asset, &deliver.investor)? {
+            // Those that came before have their turn first.
+            Chosen::Wait
         } else {
             self.choose(step, deliver.asset, &deliver.investor, deliver.quantity)?
         };
@@ -38,9 +42,11 @@ impl Custodian {
             Chosen::TooLittle => return self.fail(step, &key, Reason::Overspend),
             Chosen::Wait | Chosen::Fragmented => {
                 let fragmented = matches!(chosen, Chosen::Fragmented);
-                self.move_to(step, &mut trade, TradeState::Queued, Some(self.key.id()));
-                TRADES.put(step.tx, &key, &trade);
-                self.enqueue(step, deliver.asset, &deliver.investor, &key)?;
+                if !queued {
+                    self.move_to(step, &mut trade, TradeState::Queued, Some(self.key.id()));
+                    TRADES.put(step.tx, &key, &trade);
+                    self.enqueue(step, deliver.asset, &deliver.investor, &key)?;
+                }
                 if fragmented {
                     self.consolidate(step, deliver.asset, &deliver.investor)?;
                 }

@@ -171,23 +171,35 @@ impl Custodian {
             return self.fail(step, &key, Reason::Approval);
         }
         trade.own_approval = Some(signature);
-        if trade.legs() == 2 {
-            let (Some(slot), Some(draft)) = (&trade.their_slot, DRAFTS.get(step.tx, &key)?) else {
-                return self.fail(step, &key, Reason::Internal);
-            };
-            let output = output_of(&draft, slot.slot.owner);
-            let components =
-                output.and_then(|output| draft.leg.tear_off(index, &draft.salt, output).ok());
-            let Some(components) = components else {
-                return self.fail(step, &key, Reason::Internal);
-            };
-            let share = Share { tx, index, approval: signature, components };
-            let until = Some(transaction.window.until);
-            self.tell(step, &key, key.counterparty, until, Message::Share(share))?;
+        // The initiator shows its output with the commit: a share could overtake the transaction that it is about.
+        if trade.legs() == 2 && trade.instruction.side == Side::Counterparty {
+            self.share(step, &trade, &transaction, signature)?;
         }
         self.move_to(step, &mut trade, TradeState::Committing, Some(key.counterparty));
         TRADES.put(step.tx, &key, &trade);
         self.advance(step, trade)
+    }
+
+    /// Shows the other side the approval of this side's leg and the output that it is owed.
+    fn share(
+        &self,
+        step: &Step<'_, '_>,
+        trade: &Trade,
+        transaction: &Transaction,
+        approval: NodeSignature,
+    ) -> Result<(), StorageError> {
+        let (key, index) = (trade.key(), trade.own_index());
+        let draft = DRAFTS.get(step.tx, &key)?.ok_or(StorageError::Damaged("draft"))?;
+        let owner = trade.their_slot.as_ref().map(|slot| slot.slot.owner);
+        let output = owner.and_then(|owner| output_of(&draft, owner));
+        let components =
+            output.and_then(|output| draft.leg.tear_off(index, &draft.salt, output).ok());
+        let (Some(tx), Some(components)) = (transaction.id(), components) else {
+            return Err(StorageError::Damaged("draft"));
+        };
+        let share = Share { tx, index, approval, components };
+        let until = Some(transaction.window.until);
+        self.tell(step, &key, key.counterparty, until, Message::Share(share))
     }
 
     /// The other side shows the approval of its leg and the output it owes.
@@ -283,6 +295,7 @@ impl Custodian {
             };
             let commit = Commit { transaction: transaction.clone(), salt, approvals };
             if trade.legs() == 2 {
+                self.share(step, &trade, &transaction, own)?;
                 let until = Some(transaction.window.until);
                 let message = Message::Commit(commit.clone());
                 self.tell(step, &key, key.counterparty, until, message)?;

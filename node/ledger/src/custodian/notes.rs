@@ -216,6 +216,17 @@ impl Custodian {
         Ok(())
     }
 
+    /// Whether trades wait for the account's notes.
+    pub(super) fn has_queue(
+        &self,
+        step: &Step<'_, '_>,
+        asset: AssetId,
+        investor: &Investor,
+    ) -> Result<bool, StorageError> {
+        let under = encode(&(asset, investor.clone()));
+        Ok(!QUEUE.rows_under(step.tx, &under, None, 1)?.is_empty())
+    }
+
     /// Puts a trade behind those that already wait for the account's notes.
     pub(super) fn enqueue(
         &self,

@@ -247,6 +247,7 @@ impl Custodian {
                 && !trade.state.is_ended()
             {
                 self.fail(step, &trade.key(), reason)?;
+                self.left_queue(step, &trade)?;
             }
         }
         Ok(())

@@ -126,8 +126,11 @@ impl Custodian {
             return Ok(());
         }
         let Some(transaction) = trade.transaction.clone() else {
-            let lapsed = trade.instruction.expires_at <= step.now;
-            return if lapsed { self.fail(step, key, Reason::Lapsed) } else { Ok(()) };
+            if trade.instruction.expires_at > step.now {
+                return Ok(());
+            }
+            self.fail(step, key, Reason::Lapsed)?;
+            return self.left_queue(step, &trade);
         };
         let until = transaction.window.until;
         if step.now < until.saturating_add(GRACE_MS) {
@@ -140,9 +143,10 @@ impl Custodian {
         self.move_to(step, &mut trade, TradeState::Releasing, Some(transaction.notary));
         TRADES.put(step.tx, key, &trade);
         let ask = Message::AskAbsence { tx, window: transaction.window };
-        // Asked again until it answers: nothing else ends the lock.
-        self.alarm(step, key, step.now.saturating_add(RELEASE_RETRY_MS));
-        self.tell(step, key, transaction.notary, None, ask)
+        // Asked again until it answers: nothing else ends the lock. The question before is dropped.
+        let again = step.now.saturating_add(RELEASE_RETRY_MS);
+        self.alarm(step, key, again);
+        self.tell(step, key, transaction.notary, Some(again), ask)
     }
 
     /// The notary's word that a transaction is not in its log: locks end, here and at the registrar.

@@ -402,19 +402,33 @@ impl Custodian {
         investor: &Investor,
     ) -> Result<(), StorageError> {
         let under = encode(&(asset, investor.clone()));
-        for ((asset, investor, number), key) in QUEUE.rows_under(step.tx, &under, None, 64)? {
-            QUEUE.delete(step.tx, &(asset, investor.clone(), number));
-            let Some(trade) = TRADES.get(step.tx, &key)? else { continue };
-            if trade.state != TradeState::Queued {
-                continue;
+        for (place, key) in QUEUE.rows_under(step.tx, &under, None, 64)? {
+            if let Some(trade) = TRADES.get(step.tx, &key)?
+                && trade.state == TradeState::Queued
+            {
+                self.plan(step, trade)?;
+                let queued = TRADES.get(step.tx, &key)?;
+                if queued.is_some_and(|trade| trade.state == TradeState::Queued) {
+                    break;
+                }
             }
-            self.plan(step, trade)?;
-            let queued = TRADES.get(step.tx, &key)?;
-            if queued.is_some_and(|trade| trade.state == TradeState::Queued) {
-                break;
-            }
+            QUEUE.delete(step.tx, &place);
         }
         Ok(())
+    }
+
+    /// A trade that ended may have kept those behind it in the queue from being tried.
+    pub(super) fn left_queue(
+        &self,
+        step: &mut Step<'_, '_>,
+        trade: &Trade,
+    ) -> Result<(), StorageError> {
+        match &trade.instruction.deliver {
+            Some(deliver) if trade.state == TradeState::Queued => {
+                self.serve_queue(step, deliver.asset, &deliver.investor)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sets an alarm for a trade.

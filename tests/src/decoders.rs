@@ -1,0 +1,68 @@
+//! The decoders that read bytes from outside, each as one target for tests and fuzzers.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use sudare::membership::SignedMembership;
+use sudare::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
+use sudare::runtime::Status;
+use sudare_crypto::encoding::{decode, encode};
+use sudare_crypto::linear::LinearProof;
+use sudare_disclosure::dlog::Search;
+use sudare_disclosure::{Section, SignedTerms};
+use sudare_ledger::leg::{Leg, TearOff};
+use sudare_ledger::log::{Entry, Receipt};
+use sudare_ledger::messages::{Message, Settlement};
+use sudare_ledger::slot::SignedSlot;
+use sudare_ledger::transaction::{Commit, Transaction};
+use sudare_ledger::tree::SignedCheckpoint;
+use sudare_ledger::{custodian, registrar};
+
+/// A decoder's name, and a function that says whether bytes decode and panics if they encode to others.
+pub type Target = (&'static str, fn(&[u8]) -> bool);
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("message", one_encoding::<Message>),
+    ("leg", one_encoding::<Leg>),
+    ("entry", one_encoding::<Entry>),
+    ("slot", one_encoding::<SignedSlot>),
+    ("terms", one_encoding::<SignedTerms>),
+    ("section", one_encoding::<Section>),
+    ("proof", one_encoding::<LinearProof>),
+    ("tear-off", one_encoding::<TearOff>),
+    ("transaction", one_encoding::<Transaction>),
+    ("commit", one_encoding::<Commit>),
+    ("receipt", one_encoding::<Receipt>),
+    ("settlement", one_encoding::<Settlement>),
+    ("membership", one_encoding::<SignedMembership>),
+    ("peer query", one_encoding::<PeerQuery>),
+    ("peer answer", one_encoding::<PeerAnswer>),
+    ("operator query", one_encoding::<OperatorQuery>),
+    ("operator answer", one_encoding::<OperatorAnswer>),
+    ("status", one_encoding::<Status>),
+    ("custodian instruction", one_encoding::<custodian::Instruction>),
+    ("registrar instruction", one_encoding::<registrar::Instruction>),
+    ("checkpoint text", checkpoint),
+    ("search file", |bytes| Search::from_bytes(bytes).is_ok()),
+];
+
+/// Runs one target.
+///
+/// # Panics
+///
+/// If bytes decode to a value that encodes to other bytes.
+pub fn check(target: &Target, bytes: &[u8]) {
+    let (_, run) = target;
+    run(bytes);
+}
+
+fn one_encoding<T: BorshSerialize + BorshDeserialize>(bytes: &[u8]) -> bool {
+    let Ok(value) = decode::<T>(bytes, "a fuzzed value") else { return false };
+    assert!(encode(&value) == bytes, "two encodings of one {}", std::any::type_name::<T>());
+    true
+}
+
+fn checkpoint(bytes: &[u8]) -> bool {
+    let Ok(checkpoint) = SignedCheckpoint::parse(bytes) else { return false };
+    assert!(checkpoint.to_text().as_bytes() == bytes, "two texts of one checkpoint");
+    true
+}

@@ -1,0 +1,49 @@
+//! The measuring program as its users meet it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: a panic is its report")]
+
+use std::process::{Command, Output};
+
+fn measure(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_measure")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn an_unknown_topic_is_refused_with_the_list_of_topics() {
+    for arguments in [["nothing"].as_slice(), &[]] {
+        let output = measure(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8(output.stderr).unwrap();
+        for topic in ["leg", "depth", "network", "dlog"] {
+            assert!(arguments.is_empty() || text.contains(topic), "{topic} is not in {text}");
+        }
+    }
+}
+
+#[test]
+fn help_names_every_topic() {
+    let output = measure(&["--help"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for topic in ["leg", "depth", "network", "dlog"] {
+        assert!(text.contains(topic), "{topic} is not in {text}");
+    }
+}
+
+#[test]
+fn a_topic_ends_with_one_json_object_on_the_last_line_and_shows_a_table_before() {
+    let output = measure(&["leg", "--quick", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (table, json) = text.trim_end().rsplit_once('\n').unwrap();
+    let object: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(object["topic"], "leg");
+    assert!(object["machine"]["cores"].as_u64().unwrap() > 0);
+    for key in
+        ["points", "bytes", "prove_us", "prove_crate_us", "verify_us", "verify_crate_us", "open_us"]
+    {
+        assert!(object[key].as_f64().unwrap() > 0.0, "{key} in {json}");
+        assert!(table.contains(key), "{key} in {table}");
+    }
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    assert_eq!(object["profile"], profile);
+}
