@@ -54,10 +54,12 @@ fn seeds() -> Vec<Vec<u8>> {
     }
     seeds.sort_by_key(|seed| (seed.len(), seed.clone()));
     seeds.dedup();
-    // The long ones matter most, a spread of the others will do.
-    let long = seeds.iter().filter(|seed| seed.len() > 300).take(24).cloned();
-    let short = seeds.iter().filter(|seed| seed.len() <= 300).step_by(40).cloned();
-    short.chain(long).collect()
+    // A few that each decoder accepts, and a spread of the others.
+    let mut kept: Vec<Vec<u8>> = seeds.iter().step_by(40).cloned().collect();
+    for (_, run) in TARGETS {
+        kept.extend(seeds.iter().filter(|seed| run(seed)).take(3).cloned());
+    }
+    kept
 }
 
 fn collect(value: &Value, seeds: &mut Vec<Vec<u8>>) {
