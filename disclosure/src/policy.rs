@@ -88,6 +88,17 @@ impl Policy {
         Ok(())
     }
 
+    /// Whether every epoch and key of `old` stands here too: epochs and keys may be added. Changing or removing one would need
+    /// the countersignature of the authority that it concerns, which terms do not carry.
+    #[must_use]
+    pub fn extends(&self, old: &Self) -> bool {
+        old.epochs.iter().all(|before| {
+            self.epoch(before.number).is_some_and(|after| {
+                after.opens_at == before.opens_at && after.keys.starts_with(&before.keys)
+            })
+        })
+    }
+
     /// The epoch in force at `now`; none before the first opens.
     #[must_use]
     pub fn epoch_at(&self, now: u64) -> Option<&Epoch> {

@@ -2,7 +2,12 @@
 //!
 //! Each case ends in a named state with a named reason; afterwards the books are in order and a new trade settles.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: a panic is its report")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test: a panic is its report"
+)]
 
 use sudare_ledger::custodian::{
     Balance, Instruction, Movement, Side, TradeInstruction, TradeState, TradeView,
@@ -358,6 +363,26 @@ fn a_notary_that_is_away_for_long_is_not_buried_in_questions() {
     world.sim.rest();
     world.assert_refused(&deal, Reason::Lapsed, Reason::Lapsed);
     world.still_works();
+}
+
+#[test]
+fn a_side_that_never_hears_from_the_notary_learns_of_the_receipt_from_the_settlement() {
+    for seller in [true, false] {
+        let mut world = World::new(37);
+        let deal = deal(&world, true, "unheard");
+        let deaf = if seller { &deal.seller } else { &deal.buyer }.custodian;
+        world.sim.tap(move |_, to, message| match message {
+            Message::Notarised(_) if to == deaf => Tapped::Drop,
+            _ => Tapped::Pass,
+        });
+        let begun = world.sim.now;
+        world.begin(&deal);
+        world.until_seller(&deal, TradeState::Settled);
+        world.until_buyer(&deal, TradeState::Settled);
+        assert!(world.sim.now < begun + deal.window_ms, "nobody waited for the window's end");
+        world.sim.rest();
+        world.still_works();
+    }
 }
 
 #[test]

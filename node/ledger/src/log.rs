@@ -26,7 +26,7 @@ pub struct NotaryEntry {
     pub time: u64,
 }
 
-/// The notary's receipt: the entry, its place in the log, and the notary's signature over both and the log's root.
+/// The notary's receipt: the entry, its place in the log, and the notary's signature over both.
 ///
 /// Its size does not depend on the log: inclusion proofs and checkpoints are asked for apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]

@@ -166,7 +166,8 @@ pub struct Finalisation {
     pub index: u8,
     /// The notary's receipt.
     pub receipt: Receipt,
-    /// The signatures under the leg's own tags, in the order of its inputs.
+    /// The signatures under the leg's own tags, in the order of its inputs; none from a receiver whose sender is silent: the
+    /// registrar then asks the notary for them.
     pub signatures: Bounded<LinearProof, INPUTS_MAX>,
 }
 
@@ -374,7 +375,7 @@ pub enum Message {
     },
     /// Notary's answer: signed absence ([`Message::Notarised`] otherwise). A party also shows it to its registrar.
     Absent(Absence),
-    /// Spender to registrar.
+    /// Spender, or receiver whose sender is silent, to registrar.
     Finalise(Finalisation),
     /// Registrar to sender and receivers.
     Settled(Settlement),
@@ -391,6 +392,20 @@ pub enum Message {
     AskTerms(AssetId),
     /// Registrar to custodian: the terms in force.
     Terms(SignedTerms),
+    /// Registrar to notary: the spend signatures of a leg that its receiver wants appended, since its sender is silent.
+    AskSignatures {
+        /// The transaction, which is recorded.
+        tx: TxId,
+        /// The tags of the leg's inputs.
+        tags: Bounded<Encoded, INPUTS_MAX>,
+    },
+    /// Notary to registrar: the signature of each of these tags over the recorded commit.
+    Signatures {
+        /// The transaction.
+        tx: TxId,
+        /// Tags with their signatures.
+        signatures: Bounded<(Encoded, LinearProof), INPUTS_MAX>,
+    },
 }
 
 /// The longest encoding of any message, in bytes.
@@ -421,6 +436,8 @@ impl Message {
             Self::NotFinal { .. } => 17,
             Self::AskTerms(_) => 18,
             Self::Terms(_) => 19,
+            Self::AskSignatures { .. } => 20,
+            Self::Signatures { .. } => 21,
         }
     }
 
@@ -442,7 +459,7 @@ impl Message {
             (11 | 12 | 14, Notary, Custodian | Registrar) | (14, Custodian, Registrar) => SMALL,
             (15, Custodian, Registrar) => MEDIUM,
             (16 | 17 | 19, Registrar, Custodian) => MESSAGE_BYTES_MAX,
-            (18, Custodian, Registrar) => SMALL,
+            (18, Custodian, Registrar) | (20, Registrar, Notary) | (21, Notary, Registrar) => SMALL,
             _ => return None,
         };
         Some(limit)

@@ -108,6 +108,10 @@ async fn once(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         result = whole(&made, &mut processes, &scenario, output) => result,
         name = interrupted() => Err(Failure::CheckFailed(format!("stopped by {name}; nothing is left running"))),
     };
+    let result = match result {
+        Ok(report) => Ok(report),
+        Err(failure) => Err(processes.cause(failure).await),
+    };
     processes.stop().await;
     let keep = args.keep || (args.dir.is_some() && result.is_err());
     if keep {
@@ -157,6 +161,7 @@ async fn up(args: &RunArgs, output: &Output) -> Result<(), Failure> {
             Ok(())
         }
         Err(failure) => {
+            let failure = processes.cause(failure).await;
             processes.stop().await;
             Err(failure)
         }

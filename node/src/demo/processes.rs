@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -22,6 +22,10 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// How often a node that was killed is started again.
 const RESTARTS_MAX: u32 = 20;
+/// How often, with 50 ms between, it is looked whether a node has given up after a request to it failed.
+const STOPPING_LOOKS: u32 = 40;
+/// The exit code of a node that can't read or write its files (sysexits.h).
+const IO_ERROR: i32 = 74;
 
 /// One node's process.
 #[derive(Debug)]
@@ -119,13 +123,28 @@ impl Processes {
             let Ok(Some(status)) = child.try_wait() else { continue };
             node.child = None;
             if status.signal().is_none() || node.restarts >= RESTARTS_MAX {
-                return Err(node.stopped(&status.to_string()));
+                return Err(node.stopped(status));
             }
             node.restarts = node.restarts.saturating_add(1);
             node.start()?;
             restarted.push(node.name.clone());
         }
         Ok(restarted)
+    }
+
+    /// Why the demo failed: if a node has given up, its own words, and not what others say of it.
+    pub async fn cause(&mut self, failure: Failure) -> Failure {
+        for _ in 0..STOPPING_LOOKS {
+            if !matches!(failure, Failure::Node(_) | Failure::Net(_)) {
+                break;
+            }
+            // A node that has said that it stops takes a moment.
+            if let Err(cause) = self.watch() {
+                return cause;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        failure
     }
 
     /// The most memory that the nodes' processes have used, added up, in bytes.
@@ -231,9 +250,16 @@ impl NodeProcess {
         self.folder().join("node.pid")
     }
 
-    fn stopped(&self, status: &str) -> Failure {
+    fn stopped(&self, status: ExitStatus) -> Failure {
+        // On a full disk the log has no room for the reason either.
+        let hint = match status.code() {
+            Some(IO_ERROR) => {
+                ": it could not write or read its files; free space on the disk or check it"
+            }
+            _ => "",
+        };
         Failure::CheckFailed(format!(
-            "{} stopped ({status}); the end of its log:\n{}",
+            "{} stopped ({status}){hint}; the end of its log:\n{}",
             self.name,
             tail(&self.log_file())
         ))

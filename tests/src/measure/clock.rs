@@ -65,8 +65,16 @@ mod tests {
     #[test]
     fn every_action_runs_once_a_round_in_turn_and_once_to_warm_up() {
         let order = std::cell::RefCell::new(String::new());
-        let (mut one, mut two) =
-            (|| Ok(order.borrow_mut().push('a')), || Ok(order.borrow_mut().push('b')));
+        let (mut one, mut two) = (
+            || {
+                order.borrow_mut().push('a');
+                Ok(())
+            },
+            || {
+                order.borrow_mut().push('b');
+                Ok(())
+            },
+        );
         let times = medians_us(2, [&mut one, &mut two]).unwrap();
         assert_eq!(order.into_inner(), "ababab");
         assert!(times.iter().all(|time| *time >= 0.0));

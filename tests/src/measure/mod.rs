@@ -1,6 +1,7 @@
 //! Measurements: what Sudare costs, beside the limit or the alternative, taken in one run (specs/measurements.md).
 
 mod clock;
+mod cpu;
 mod depth;
 mod dlog;
 mod fixture;

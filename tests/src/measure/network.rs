@@ -9,7 +9,7 @@ use std::time::Duration;
 use sudare::cli::Failure;
 use sudare::clock::now_ms;
 use sudare::demo::input::{AssetKind, AssetSpec};
-use sudare::demo::processes::Processes;
+use sudare::demo::processes::{self, Processes};
 use sudare::demo::report::Latency;
 use sudare::demo::setup::{Desk, Opening, text, trade};
 use sudare::membership::MemberName;
@@ -22,6 +22,7 @@ use sudare_ledger::role::Role;
 use tokio::task::JoinSet;
 
 use super::clock::float;
+use super::cpu::Usage;
 use super::leg::Cost;
 use super::report::cores;
 use super::{Failed, Report, Topic};
@@ -91,6 +92,20 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
         "B",
         "all frames between all nodes, responses included",
     );
+    let cpu_us = load.cpu_us / float(transfers);
+    report.value("node_cpu_us", cpu_us, "us", "CPU time of all nodes, a transfer");
+    report.value(
+        "leg_share",
+        leg_us / cpu_us,
+        "",
+        "leg_us / node_cpu_us: proofs in the nodes' CPU time",
+    );
+    report.value(
+        "cpu_elsewhere",
+        load.elsewhere,
+        "",
+        "part of the cores that other programs took meanwhile",
+    );
     report.value("in_flight", float(IN_FLIGHT), "", "transfers under way at a time");
     report.value("transfers", float(transfers), "", "measured, after a few to warm up");
     Ok(report)
@@ -101,6 +116,10 @@ struct Load {
     took_ms: u64,
     latency: Latency,
     bytes: u64,
+    /// CPU time of all nodes, us.
+    cpu_us: f64,
+    /// The part of all cores that other programs took.
+    elsewhere: f64,
     processes: usize,
 }
 
@@ -158,13 +177,20 @@ async fn measured(made: &Made, processes: &mut Processes, transfers: u64) -> Res
     let desk = Arc::new(desk);
     drive(&desk, 0..WARM_UP).await?;
     ended(&desk, 0..WARM_UP).await?;
-    let before = traffic(processes).await?;
+    let (before, cpu_before) = (traffic(processes).await?, usage(made)?);
     let numbers = WARM_UP..WARM_UP.saturating_add(transfers);
     drive(&desk, numbers.clone()).await?;
+    let cpu = usage(made)?;
     let (took_ms, latency) = ended(&desk, numbers).await?;
     processes.watch()?;
-    let bytes = traffic(processes).await?.saturating_sub(before);
-    Ok(Load { took_ms, latency, bytes, processes: processes.nodes().len() })
+    Ok(Load {
+        took_ms,
+        latency,
+        bytes: traffic(processes).await?.saturating_sub(before),
+        cpu_us: cpu.processes_us(&cpu_before),
+        elsewhere: cpu.elsewhere(&cpu_before),
+        processes: processes.nodes().len(),
+    })
 }
 
 /// A sender of its own for every transfer, with two notes, and some receivers a custodian.
@@ -282,6 +308,13 @@ async fn traffic(processes: &Processes) -> Result<u64, Failed> {
         bytes = peers.fold(bytes, |sum, line| sum.saturating_add(line.bytes_out));
     }
     Ok(bytes)
+}
+
+/// CPU time of all nodes so far.
+fn usage(made: &Made) -> Result<Usage, Failed> {
+    let mut folders = made.members.iter().filter_map(|(_, config)| config.parent()?.parent());
+    let folder = folders.next().unwrap_or(Path::new("."));
+    Usage::now(processes::running(folder).into_values())
 }
 
 fn custodian(number: u64) -> String {

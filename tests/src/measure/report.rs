@@ -32,6 +32,8 @@ pub struct Machine {
     pub cores: u64,
     /// Memory in bytes.
     pub memory_bytes: u64,
+    /// How many processes wanted a core in the last minute, on average: what else was going on.
+    pub load: f64,
 }
 
 /// The result of one topic.
@@ -82,9 +84,12 @@ impl Report {
                 Cell::new(&value.what),
             ]);
         }
-        let Machine { cpu, cores, memory_bytes } = &self.machine;
+        let Machine { cpu, cores, memory_bytes, load } = &self.machine;
         let memory = memory_bytes / (1024 * 1024);
-        format!("{}\n{table}\n{cpu}, {cores} cores, {memory} MiB; {} build", self.title, profile())
+        let (title, profile) = (&self.title, profile());
+        format!(
+            "{title}\n{table}\n{cpu}, {cores} cores, {memory} MiB, load average before {load}; {profile} build"
+        )
     }
 
     /// As JSON on one line: `topic`, `machine`, `profile`, and every quantity under its key.
@@ -113,11 +118,13 @@ impl Machine {
             Some(line.split_once(':')?.1.trim().to_owned())
         };
         let kib = field("/proc/meminfo", "MemTotal").unwrap_or_default();
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let kib: u64 = kib.trim_end_matches(" kB").parse().unwrap_or(0);
         Self {
             cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown CPU".into()),
             cores: cores(),
             memory_bytes: kib.saturating_mul(1024),
+            load: load.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0),
         }
     }
 }

@@ -16,6 +16,7 @@
 )]
 
 mod host;
+mod rogue;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use sudare_ledger::messages::{Message, Reason};
 use sudare_ledger::role::{ALARMS, Answer, JOBS, OUTBOX};
 
 pub use host::{Host, Puppet, Station};
+pub use rogue::{Rogue, RoguePart};
 pub use world::{Deal, Party, World};
 
 /// The first pause before a message is sent again, ms; each further one doubles it.
@@ -95,7 +97,7 @@ pub type Tap = Box<dyn FnMut(NodeId, NodeId, &Message) -> Tapped>;
 
 enum Action {
     Attempt { node: NodeId, life: u32, number: u64, tries: u32 },
-    Arrive { from: NodeId, life: u32, to: NodeId, number: Option<u64>, message: Vec<u8> },
+    Arrive { from: NodeId, life: u32, to: NodeId, number: u64, message: Vec<u8> },
     Ack { node: NodeId, life: u32, by: NodeId, number: u64, refused: Option<Reason> },
     Perform { node: NodeId, life: u32, job: u64 },
     Done { node: NodeId, life: u32, job: u64, outcome: Vec<u8> },
@@ -192,6 +194,11 @@ impl Sim {
         self.members[&node].station.kv()
     }
 
+    /// Whether a node is up.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.members[&node].up
+    }
+
     /// Sets a node's clock this many ms ahead.
     pub fn set_ahead(&mut self, node: NodeId, ms: u64) {
         self.members.get_mut(&node).unwrap().ahead = ms;
@@ -208,10 +215,21 @@ impl Sim {
         answer
     }
 
-    /// A message as if it came from `from`, which is not told what becomes of it.
-    pub fn inject(&mut self, from: NodeId, to: NodeId, message: &Message) {
-        let message = encode(message);
-        self.after(1, Action::Arrive { from, life: 0, to, number: None, message });
+    /// A node that is up gets a message at once, past the network; what it answers.
+    pub fn say(&mut self, from: NodeId, to: NodeId, message: Message) -> Answer {
+        let from_role = self.members[&from].station.role();
+        let member = self.members.get_mut(&to).unwrap();
+        assert!(member.up, "a message to a node that is down");
+        let limit = Message::admitted(message.kind(), from_role, member.station.role());
+        match limit {
+            None => return Err(Reason::WrongRole),
+            Some(limit) if encode(&message).len() > limit => return Err(Reason::TooLarge),
+            Some(_) => (),
+        }
+        let answer = member.station.message(self.now.saturating_add(member.ahead), from, message);
+        self.counts.events += 1;
+        self.look(to);
+        answer
     }
 
     /// Crashes a node and leaves it down.
@@ -294,10 +312,11 @@ impl Sim {
             Action::Perform { node, life, job } => {
                 let delay = self.delay();
                 let member = self.members.get_mut(&node).unwrap();
-                if member.up && member.life == life {
-                    if let Some(outcome) = member.station.perform(job) {
-                        self.after(delay, Action::Done { node, life, job, outcome });
-                    }
+                if member.up
+                    && member.life == life
+                    && let Some(outcome) = member.station.perform(job)
+                {
+                    self.after(delay, Action::Done { node, life, job, outcome });
                 }
             }
             Action::Done { node, life, job, outcome } => {
@@ -353,15 +372,14 @@ impl Sim {
                     continue;
                 }
                 let (delay, message) = (self.delay(), encode(&message));
-                let arrive =
-                    Action::Arrive { from: node, life, to: row.to, number: Some(number), message };
+                let arrive = Action::Arrive { from: node, life, to: row.to, number, message };
                 self.after(delay, arrive);
             }
         }
     }
 
     /// A message comes to its addressee, whose runtime asks first whether its role takes it.
-    fn arrive(&mut self, from: NodeId, life: u32, to: NodeId, number: Option<u64>, bytes: &[u8]) {
+    fn arrive(&mut self, from: NodeId, life: u32, to: NodeId, number: u64, bytes: &[u8]) {
         let Some(member) = self.members.get(&to) else { return };
         let (to_role, to_life) = (member.station.role(), member.life);
         if !member.up {
@@ -390,14 +408,12 @@ impl Sim {
         if self.members[&to].life != to_life {
             return;
         }
-        if let Some(number) = number {
-            if self.chance(self.faults.loss) {
-                self.counts.lost += 1;
-                return;
-            }
-            let delay = self.delay();
-            self.after(delay, Action::Ack { node: from, life, by: to, number, refused });
+        if self.chance(self.faults.loss) {
+            self.counts.lost += 1;
+            return;
         }
+        let delay = self.delay();
+        self.after(delay, Action::Ack { node: from, life, by: to, number, refused });
     }
 
     /// An event of a node, unless the node is down, or crashes before the event is in its log.

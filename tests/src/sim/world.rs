@@ -9,7 +9,7 @@ use sudare_ledger::custodian::{
     Balance, Custodian, Instruction, Movement, Side, TradeInstruction, TradeState, TradeView,
 };
 use sudare_ledger::leg::TradeInfo;
-use sudare_ledger::log::Entry;
+use sudare_ledger::log::{Entry, FinalLeg};
 use sudare_ledger::messages::Reason;
 use sudare_ledger::notary::Notary;
 use sudare_ledger::registrar::{
@@ -415,17 +415,30 @@ impl World {
         }
     }
 
+    /// The final legs of an asset's log, in order.
+    pub fn final_legs(&self, asset: AssetId) -> Vec<FinalLeg> {
+        let kv = self.sim.kv(self.registrar(asset));
+        let entries = Registrar::entries(kv, asset, 0, usize::MAX).unwrap();
+        let legs = entries.iter().filter_map(|entry| {
+            match decode::<Entry>(&entry.bytes, "an entry").unwrap() {
+                Entry::Leg(leg) => Some(*leg),
+                Entry::Terms(_) => None,
+            }
+        });
+        legs.collect()
+    }
+
+    /// The tags in an asset's log, in order.
+    pub fn tags(&self, asset: AssetId) -> Vec<Encoded> {
+        let legs = self.final_legs(asset);
+        legs.iter().flat_map(|leg| leg.leg.inputs.iter().map(|input| input.tag)).collect()
+    }
+
     /// No tag stands in an asset's log twice.
     pub fn assert_spent_once(&self, asset: AssetId) {
-        let kv = self.sim.kv(self.registrar(asset));
-        let mut tags = BTreeSet::new();
-        for entry in Registrar::entries(kv, asset, 0, usize::MAX).unwrap() {
-            if let Entry::Leg(leg) = decode::<Entry>(&entry.bytes, "an entry").unwrap() {
-                for input in &leg.leg.inputs {
-                    assert!(tags.insert(input.tag), "a note was spent twice");
-                }
-            }
-        }
+        let tags = self.tags(asset);
+        let distinct: BTreeSet<&Encoded> = tags.iter().collect();
+        assert_eq!(distinct.len(), tags.len(), "a note was spent twice");
     }
 
     /// A new delivery versus payment and a new transfer settle, and the books are in order.

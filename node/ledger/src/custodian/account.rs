@@ -58,10 +58,9 @@ impl Custodian {
             return Ok(Err(Reason::Malformed));
         }
         let asset = terms.terms.asset();
-        // A later version may add epochs, never change those there are.
+        // A later version may add epochs and keys, never change those there are.
         let extends = |held: &SignedTerms| {
-            held.terms.number < terms.terms.number
-                && terms.terms.policy.epochs.starts_with(&held.terms.policy.epochs)
+            held.terms.number < terms.terms.number && terms.terms.policy.extends(&held.terms.policy)
         };
         let held = ASSETS.get(step.tx, &asset)?;
         if held.as_ref().is_none_or(extends) {

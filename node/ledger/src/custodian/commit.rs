@@ -44,8 +44,10 @@ impl Custodian {
         }
         let mut salt = [0; 32];
         step.rng.fill_bytes(&mut salt);
-        let tags = join_tags(&parts).and_then(|tags| tags.try_into().ok());
-        let (Some(tags), Ok(legs)) = (tags, legs.try_into()) else {
+        let Some(tags) = join_tags(&parts) else {
+            return self.fail(step, &key, Reason::Malformed);
+        };
+        let (Ok(tags), Ok(legs)) = (tags.try_into(), legs.try_into()) else {
             return self.fail(step, &key, Reason::TooLarge);
         };
         let transaction = Transaction {

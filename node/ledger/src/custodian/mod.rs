@@ -269,7 +269,9 @@ impl Custodian {
             | Message::Notarise(_)
             | Message::AskAbsence { .. }
             | Message::Finalise(_)
-            | Message::AskTerms(_) => return Ok(Err(Reason::WrongRole)),
+            | Message::AskTerms(_)
+            | Message::AskSignatures { .. }
+            | Message::Signatures { .. } => return Ok(Err(Reason::WrongRole)),
         }
         done()
     }

@@ -2,7 +2,7 @@
 
 use sudare_crypto::linear::LinearProof;
 use sudare_crypto::proof::tag;
-use sudare_crypto::{Encoded, Hash, NodeId};
+use sudare_crypto::{Bounded, Encoded, Hash, NodeId};
 use sudare_disclosure::AssetTerms;
 
 use super::notes::{NoteRow, NoteState};
@@ -23,6 +23,8 @@ const NOTES_MANY: u64 = 48;
 const RELEASE_RETRY_MS: u64 = 30_000;
 /// How long after a window's end the notary is asked, ms.
 const GRACE_MS: u64 = 500;
+/// How long the sender of a final leg has to have it appended before its receiver does, ms.
+const SILENT_MS: u64 = 10_000;
 
 impl Custodian {
     /// The notary recorded the commit: ask the registrar to append this side's leg.
@@ -69,7 +71,23 @@ impl Custodian {
         self.move_to(step, &mut trade, TradeState::Finalising, Some(registrar));
         TRADES.put(step.tx, &key, &trade);
         let finalisation = Finalisation { commit, index: plan.index, receipt, signatures };
+        self.alarm(step, &key, step.now.saturating_add(SILENT_MS));
         self.tell(step, &key, registrar, None, Message::Finalise(finalisation))
+    }
+
+    /// The leg that pays this side is final and not appended: its sender may be silent, so this side has it appended.
+    fn finalise_other(&self, step: &mut Step<'_, '_>, trade: &Trade) -> Result<(), StorageError> {
+        let (Some(commit), Some(receipt)) = (&trade.commit, trade.receipt) else { return Ok(()) };
+        let other = 1u8.saturating_sub(trade.own_index());
+        let bit = 1u8.checked_shl(u32::from(other)).unwrap_or(0);
+        let leg = commit.transaction.legs.get(usize::from(other));
+        let Some(leg) = leg.filter(|_| trade.settled_legs & bit == 0) else { return Ok(()) };
+        let (commit, signatures) = (commit.clone(), Bounded::default());
+        let finalisation = Finalisation { commit, index: other, receipt, signatures };
+        let again = step.now.saturating_add(RELEASE_RETRY_MS);
+        self.alarm(step, &trade.key(), again);
+        let message = Message::Finalise(finalisation);
+        self.tell(step, &trade.key(), leg.registrar, Some(again), message)
     }
 
     /// The notary can't record the part.
@@ -122,8 +140,11 @@ impl Custodian {
             ALLEGED.delete(step.tx, key);
         }
         let Some(mut trade) = TRADES.get(step.tx, key)? else { return Ok(()) };
-        if trade.state.is_ended() || trade.receipt.is_some() {
+        if trade.state.is_ended() {
             return Ok(());
+        }
+        if trade.receipt.is_some() {
+            return self.finalise_other(step, &trade);
         }
         let Some(transaction) = trade.transaction.clone() else {
             if trade.instruction.expires_at > step.now {
@@ -221,6 +242,20 @@ impl Custodian {
                 Err(reason) => return Ok(Err(reason)),
             }
         }
+        // Whatever a trade of this side takes as settled must be in the log, with the output that it is owed.
+        for initiates in [true, false] {
+            let Some(trade) = self.by_tx(step, tx, initiates)? else { continue };
+            let own = settlement.index == trade.own_index();
+            let (deliver, receive) = (&trade.instruction.deliver, &trade.instruction.receive);
+            let movement = if own && deliver.is_some() { deliver } else { receive };
+            let Some(movement) = movement else { continue };
+            let Some(terms) = self.terms_of(step.tx, movement.asset)? else { continue };
+            if !is_in_log(&settlement, tx, leg.root, &terms) {
+                return Ok(Err(Reason::Receipt));
+            }
+        }
+        // The other leg may be in its log before this side has the notary's own word.
+        self.notarised(step, settlement.receipt)?;
         for (owner, mut slot, row) in received {
             slot.used = true;
             SLOTS.put(step.tx, &owner, &slot);
@@ -306,6 +341,13 @@ impl Custodian {
         if !agreed {
             return Ok(());
         }
+        // The leg that owes this side something settles it only with the output itself.
+        let pays = trade.instruction.deliver.is_some();
+        let owed = trade.instruction.receive.as_ref().map(|movement| movement.quantity);
+        let owing = settlement.index != trade.own_index() || !pays;
+        if owing && (owed.is_none() || paid != owed) {
+            return Ok(());
+        }
         let bit = 1u8.checked_shl(u32::from(settlement.index)).unwrap_or(0);
         if trade.state == TradeState::Settled || trade.settled_legs & bit != 0 {
             return Ok(());
@@ -315,7 +357,6 @@ impl Custodian {
             trade.transaction = Some(settlement.commit.transaction.clone());
         }
         trade.receipt = trade.receipt.or(Some(settlement.receipt));
-        let pays = trade.instruction.deliver.is_some();
         let mut freed = None;
         if pays
             && settlement.index == trade.own_index()
@@ -329,6 +370,10 @@ impl Custodian {
         if trade.settled_legs & wanted == wanted {
             trade.reason = None;
             self.move_to(step, &mut trade, TradeState::Settled, None);
+        } else {
+            let missing = usize::from(settlement.index == 0);
+            let leg = settlement.commit.transaction.legs.get(missing);
+            trade.waiting = leg.map(|leg| leg.registrar);
         }
         TRADES.put(step.tx, key, &trade);
         if let Some((asset, investor)) = freed {

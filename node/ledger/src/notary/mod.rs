@@ -16,12 +16,12 @@ mod view;
 mod tests;
 
 use sudare_crypto::encoding::{Version, encode};
-use sudare_crypto::{Hash, NodeId, NodeKey, Text};
+use sudare_crypto::{Encoded, Hash, NodeId, NodeKey, Text};
 
 use self::part::Shaped;
 use self::state::{
-    Count, ENTRIES, OpenTag, PENDING, Pending, QUESTIONS, RECEIPTS, RECORDED, SPENT, drop_pending,
-    drop_question, named, put_pending, questions, tree,
+    Count, ENTRIES, OpenTag, PENDING, Pending, QUESTIONS, RECEIPTS, RECORDED, SIGNATURES, SPENT,
+    drop_pending, drop_question, named, put_pending, questions, tree,
 };
 pub use self::state::{PENDING_MAX, PENDING_PER_NODE_MAX, QUESTIONS_PER_NODE_MAX};
 pub use self::view::ViewError;
@@ -68,6 +68,9 @@ impl Machine for Notary {
             }
             Event::Message { from, message: Message::AskAbsence { tx: about, window } } => {
                 self.ask(tx, moment.now, from, about, window).map(taken)
+            }
+            Event::Message { from, message: Message::AskSignatures { tx: about, tags } } => {
+                self.signatures(tx, moment.now, from, about, &tags).map(taken)
             }
             Event::Message { .. } | Event::Instruct(()) => Ok(Err(Reason::WrongRole)),
             Event::Delivered { number, .. } => {
@@ -177,8 +180,9 @@ impl Notary {
         let (commit, tags_root) = (part.commit, part.tags_root);
         let entry = NotaryEntry { version: Version, commit, tags_root, time: now };
         let index = tree().append(tx, leaf_hash(&encode(&entry)))?;
-        for (_, tag) in opened {
-            SPENT.put(tx, tag, &index);
+        for open in opened {
+            SPENT.put(tx, &open.tag, &index);
+            SIGNATURES.put(tx, &open.tag, &open.signature);
         }
         let receipt = Receipt::sign(self.network, part.tx, entry, index, &self.key);
         RECEIPTS.put(tx, &commit, &receipt);
@@ -237,6 +241,32 @@ impl Notary {
         answer(tx, now, from, message)
     }
 
+    /// Gives a registrar the signatures under which a recorded transaction spent the tags of a leg whose sender keeps them
+    /// from it. They are in its asset's log as soon as it has appended the leg; it must know the tags already.
+    ///
+    /// Enforces [NOT-9]: nothing is given of tags that another commit has spent, or none.
+    fn signatures(
+        &self,
+        tx: &Tx<'_>,
+        now: u64,
+        from: NodeId,
+        about: TxId,
+        tags: &[Encoded],
+    ) -> Result<Result<(), Reason>, StorageError> {
+        let Some(receipt) = Self::receipt(tx, about)? else { return Ok(Err(Reason::NoMatch)) };
+        let mut signatures = Vec::with_capacity(tags.len());
+        for tag in tags {
+            let spent_here = SPENT.get(tx, tag)? == Some(receipt.index);
+            match SIGNATURES.get(tx, tag)? {
+                Some(signature) if spent_here => signatures.push((*tag, signature)),
+                _ => return Ok(Err(Reason::NoMatch)),
+            }
+        }
+        let Ok(signatures) = signatures.try_into() else { return Ok(Err(Reason::Malformed)) };
+        answer(tx, now, from, Message::Signatures { tx: about, signatures })?;
+        Ok(Ok(()))
+    }
+
     /// Forgets commits whose windows have ended, and answers those who asked about a transaction of such a window.
     fn tick(&self, tx: &Tx<'_>, now: u64) -> Result<(), StorageError> {
         for alarm in role::due(tx, now)? {
@@ -260,20 +290,20 @@ impl Notary {
 
 /// The tags opened so far with those of one more part; none if a tag would stand in the list twice.
 fn join(mut opened: Vec<OpenTag>, part: &[OpenTag]) -> Option<Vec<OpenTag>> {
-    for (place, tag) in part {
-        match opened.binary_search_by_key(place, |(known, _)| *known) {
+    for open in part {
+        match opened.binary_search_by_key(&open.place, |known| known.place) {
             // The same hash opens to the same tag.
             Ok(_) => {}
-            Err(_) if opened.iter().any(|(_, known)| known == tag) => return None,
-            Err(at) => opened.insert(at, (*place, *tag)),
+            Err(_) if opened.iter().any(|known| known.tag == open.tag) => return None,
+            Err(at) => opened.insert(at, open.clone()),
         }
     }
     Some(opened)
 }
 
 fn any_spent(tx: &Tx<'_>, tags: &[OpenTag]) -> Result<bool, StorageError> {
-    for (_, tag) in tags {
-        if SPENT.contains(tx, tag)? {
+    for open in tags {
+        if SPENT.contains(tx, &open.tag)? {
             return Ok(true);
         }
     }

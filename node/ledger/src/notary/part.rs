@@ -42,10 +42,12 @@ impl<'a> Shaped<'a> {
         for opening in &part.openings {
             let hash = tag_hash(&opening.salt, &opening.tag);
             let place = part.tags.binary_search(&hash).map_err(|_| Reason::Malformed)?;
-            tags.push((u16::try_from(place).map_err(|_| Reason::Malformed)?, opening.tag));
+            let place = u16::try_from(place).map_err(|_| Reason::Malformed)?;
+            let signature = opening.signature.clone();
+            tags.push(OpenTag { place, tag: opening.tag, signature });
         }
-        let places: BTreeSet<u16> = tags.iter().map(|(place, _)| *place).collect();
-        let distinct: BTreeSet<Encoded> = tags.iter().map(|(_, tag)| *tag).collect();
+        let places: BTreeSet<u16> = tags.iter().map(|open| open.place).collect();
+        let distinct: BTreeSet<Encoded> = tags.iter().map(|open| open.tag).collect();
         if places.len() != count || distinct.len() != count {
             return Err(Reason::Malformed);
         }

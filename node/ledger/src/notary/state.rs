@@ -1,6 +1,7 @@
 //! The notary's tables. They hold hashes, tags, windows, asking nodes and receipts, and nothing else.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use sudare_crypto::linear::LinearProof;
 use sudare_crypto::{Bounded, Encoded, Hash, NodeId};
 
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
@@ -20,6 +21,8 @@ pub(super) const ASKERS_MAX: usize = 2 * LEGS_MAX;
 
 /// The index of the entry that spent each tag. Rows are never changed nor deleted.
 pub(super) const SPENT: Table<Encoded, u64> = Table::new(b's', "spent tag");
+/// The signature under which each tag was spent. Rows are never changed nor deleted.
+pub(super) const SIGNATURES: Table<Encoded, LinearProof> = Table::new(b'g', "spend signature");
 /// The receipt of every recorded commit. Rows are never changed nor deleted.
 pub(super) const RECEIPTS: Table<CommitId, Receipt> = Table::new(b'r', "receipt");
 /// The recorded commit of each transaction.
@@ -39,8 +42,16 @@ pub(super) fn tree() -> LogTree {
     LogTree::new([b'l'])
 }
 
-/// An opened tag and the place of its hash in the list.
-pub(super) type OpenTag = (u16, Encoded);
+/// An opened tag.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(super) struct OpenTag {
+    /// The place of its hash in the list.
+    pub(super) place: u16,
+    /// `T`.
+    pub(super) tag: Encoded,
+    /// Its signature over `m`.
+    pub(super) signature: LinearProof,
+}
 
 /// A commit of which parts have come, but not all. It spends nothing and keeps nobody from spending its tags.
 #[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]

@@ -2,7 +2,7 @@
 
 use sudare_crypto::proof::possession;
 use sudare_crypto::{Claims, Encoded, Hash, NodeId};
-use sudare_disclosure::{AssetId, AssetTerms, Policy, SignedTerms};
+use sudare_disclosure::{AssetId, AssetTerms, SignedTerms};
 
 use super::state::{
     ACCOUNTS, ASSETS, Account, Asset, CUSTODIANS, FROZEN, Halt, REDEMPTIONS, Redemption,
@@ -78,7 +78,7 @@ impl Registrar {
             return Err(Reason::StaleTerms.into());
         }
         self.check_terms(moment, &signed)?;
-        if !only_adds(&version.signed.terms.policy, &signed.terms.policy) {
+        if !signed.terms.policy.extends(&version.signed.terms.policy) {
             return Err(Reason::StaleTerms.into());
         }
         asset.number = signed.terms.number;
@@ -302,15 +302,4 @@ pub(super) fn custodians(
         Ok(())
     })?;
     Ok(custodians)
-}
-
-/// Enforces [REG-3]: a new version of the policy keeps every epoch and every key. Changing or removing one would need the
-/// countersignature of the authority that it concerns, which terms do not carry.
-fn only_adds(old: &Policy, new: &Policy) -> bool {
-    old.epochs.iter().all(|before| {
-        new.epoch(before.number).is_some_and(|after| {
-            after.opens_at == before.opens_at
-                && after.keys.iter().take(before.keys.len()).eq(before.keys.iter())
-        })
-    })
 }

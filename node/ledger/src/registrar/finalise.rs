@@ -11,10 +11,10 @@ use super::asset_log::{self, LogError};
 use super::assets::halt;
 use super::state::{
     ASSETS, Asset, EVIDENCE, Evidence, LEGS, LIVE, LOCKS, LegKey, LegState, NOTES, NoteRow, OWNERS,
-    Owner, READINGS, REQUESTS, Reading, RedemptionState, RequestKey, SPENT, STATES, Standing, TAGS,
-    audit_asset, for_each,
+    Owner, READINGS, REQUESTS, Reading, RedemptionState, RequestKey, SILENT, SPENT, STATES,
+    Standing, TAGS, audit_asset, for_each,
 };
-use super::{Job, Registrar, Stop};
+use super::{Job, Registrar, Stop, silent};
 use crate::kv::{Be, Kv, StorageError, Tx};
 use crate::leg::TearOff;
 use crate::log::{Absence, Entry, FinalLeg, Receipt};
@@ -36,7 +36,13 @@ impl Registrar {
     ) -> Result<(), Stop> {
         let about = finalisation.commit.transaction.id().ok_or(Reason::Malformed)?;
         let leg = LegKey { tx: about, index: finalisation.index };
-        Ok(self.finalise_as(tx, now, RequestKey { leg, from }, finalisation)?)
+        let key = RequestKey { leg, from };
+        if !STATES.contains(tx, &key)?
+            && let Some((sender, standing)) = silent::sender_of(tx, leg)?
+        {
+            return self.finalise_for(tx, now, from, sender, standing, finalisation);
+        }
+        Ok(self.finalise_as(tx, now, key, finalisation)?)
     }
 
     /// Has a finalisation verified, unless that is under way or the leg is final under this very commit.
@@ -80,7 +86,7 @@ impl Registrar {
     ///
     /// Enforces [FIN-1], [FIN-2]: every approval under `m`, and the receipt for it.
     ///
-    /// Enforces [FIN-3]: a spend signature over `m` under the tag of each of the leg's inputs.
+    /// Enforces [FIN-4]: a spend signature over `m` under the tag of each of the leg's inputs.
     pub(super) fn verify(
         &self,
         kv: &dyn Kv,
@@ -164,6 +170,7 @@ impl Registrar {
         move_register(tx, now, entry, &key, &request, &reading)?;
         set_redemption(tx, now, &key, &request, &reading, RedemptionState::Final(entry));
         REQUESTS.delete(tx, &key);
+        SILENT.delete(tx, &key);
         STATES.put(
             tx,
             &key,
@@ -187,7 +194,7 @@ impl Registrar {
     }
 
     /// Sends a party what is its own of a final leg: every output into its slots, with its place in the log.
-    fn settled(
+    pub(super) fn settled(
         &self,
         tx: &Tx<'_>,
         now: u64,
@@ -219,7 +226,7 @@ impl Registrar {
         send(tx, now, to, None, Message::Settled(settlement))
     }
 
-    fn not_final(
+    pub(super) fn not_final(
         &self,
         tx: &Tx<'_>,
         now: u64,
@@ -361,13 +368,13 @@ fn move_register(
 }
 
 /// The custodians of a leg's outputs, each once, without `sender`.
-fn receivers(leg: &FinalLeg, sender: NodeId) -> std::collections::BTreeSet<NodeId> {
+pub(super) fn receivers(leg: &FinalLeg, sender: NodeId) -> std::collections::BTreeSet<NodeId> {
     let receivers = leg.leg.outputs.iter().map(|output| output.slot.slot.context.receiver);
     receivers.filter(|receiver| *receiver != sender).collect()
 }
 
 /// The leg at an index of an asset's log.
-fn final_leg(
+pub(super) fn final_leg(
     kv: &(impl Kv + ?Sized),
     asset: AssetId,
     index: u64,

@@ -12,6 +12,7 @@ mod check;
 mod finalise;
 mod issue;
 mod issue_leg;
+mod silent;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -218,6 +219,9 @@ impl Registrar {
                 self.not_recorded(tx, from, about, reason)
             }
             Message::Absent(absence) => self.absent(tx, now, &absence),
+            Message::Signatures { tx: about, signatures } => {
+                self.signatures(tx, now, from, about, &signatures)
+            }
             Message::AccountRegistered { .. }
             | Message::Propose(..)
             | Message::Assemble(..)
@@ -226,6 +230,7 @@ impl Registrar {
             | Message::Commit(_)
             | Message::Notarise(_)
             | Message::AskAbsence { .. }
+            | Message::AskSignatures { .. }
             | Message::Settled(_)
             | Message::NotFinal { .. }
             | Message::Terms(_) => Err(Reason::WrongRole.into()),

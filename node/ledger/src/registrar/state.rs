@@ -8,7 +8,7 @@ use sudare_disclosure::{AssetId, SignedTerms};
 use crate::kv::{Be, Kv, StorageError, Table};
 use crate::leg::TradeInfo;
 use crate::log::{Absence, Receipt};
-use crate::messages::{ApprovalRequest, Reason, TradeId};
+use crate::messages::{ApprovalRequest, Finalisation, Reason, TradeId};
 use crate::note::{Note, NoteId};
 use crate::slot::SignedSlot;
 use crate::transaction::{Commit, TxId};
@@ -50,6 +50,9 @@ pub(super) const CHECKPOINTS: Table<(AssetId, Be), Bounded<u8, 1024>> =
 pub(super) const LEGS: Table<(AssetId, Be), RequestKey> = Table::new(b'q', "final leg");
 /// Redemptions that the operator allows.
 pub(super) const REDEMPTIONS: Table<RedemptionKey, Redemption> = Table::new(b'r', "redemption");
+/// What a receiver brought to have a leg appended whose sender is silent, until the notary gives the signatures.
+pub(super) const SILENT: Table<RequestKey, Finalisation> =
+    Table::new(b'w', "receiver's finalisation");
 /// Issues, by the hash of their reference.
 pub(super) const ISSUES: Table<Hash, Issue> = Table::new(b's', "issue");
 /// Which allotment of which issue a proposal is for.

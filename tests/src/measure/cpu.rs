@@ -1,0 +1,91 @@
+//! CPU time of processes and of the machine, as the system counts it, in ticks.
+
+use std::fs;
+
+use super::Failed;
+use super::clock::float;
+
+/// CPU time used so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usage {
+    /// By the processes asked about.
+    processes: u64,
+    /// By this process.
+    own: u64,
+    /// By whatever runs on the machine, and by its host while this machine would have run.
+    busy: u64,
+    /// All that the machine's cores could have given.
+    all: u64,
+}
+
+impl Usage {
+    /// CPU time used so far by these processes, and beside them.
+    pub(super) fn now(processes: impl IntoIterator<Item = u32>) -> Result<Self, Failed> {
+        let mut sum = 0u64;
+        for pid in processes {
+            sum = sum.saturating_add(of_process(&pid.to_string())?);
+        }
+        let text = read("/proc/stat")?;
+        let line = text.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> =
+            line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        // user, nice, system, idle, iowait, irq, softirq, steal; the guests' time after these is in user already.
+        let [user, nice, system, idle, wait, irq, softirq, steal, ..] = ticks.as_slice() else {
+            return Err(Failed::Wrong("/proc/stat reads differently on this system".into()));
+        };
+        let busy = [user, nice, system, irq, softirq, steal].into_iter().sum();
+        let own = of_process("self")?;
+        Ok(Self {
+            processes: sum,
+            own,
+            busy,
+            all: busy.saturating_add(*idle).saturating_add(*wait),
+        })
+    }
+
+    /// CPU time that the processes used since `before`, in microseconds.
+    pub(super) fn processes_us(&self, before: &Self) -> f64 {
+        let ticks = self.processes.saturating_sub(before.processes);
+        float(ticks) * 1e6 / float(rustix::param::clock_ticks_per_second())
+    }
+
+    /// The part of all cores, 0 to 1, that neither the processes nor this one used since `before`, but somebody else did.
+    pub(super) fn elsewhere(&self, before: &Self) -> f64 {
+        let ours = |one: &Self| one.processes.saturating_add(one.own);
+        let busy = self.busy.saturating_sub(before.busy);
+        let others = busy.saturating_sub(ours(self).saturating_sub(ours(before)));
+        float(others) / float(self.all.saturating_sub(before.all).max(1))
+    }
+}
+
+/// User and system time of a process, in ticks.
+fn of_process(pid: &str) -> Result<u64, Failed> {
+    let text = read(&format!("/proc/{pid}/stat"))?;
+    // The name before the last bracket may hold anything.
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    let field = |number| fields.split_whitespace().nth(number)?.parse::<u64>().ok();
+    let time = field(11).zip(field(12)).map(|(user, system)| user.saturating_add(system));
+    time.ok_or_else(|| Failed::Wrong(format!("/proc/{pid}/stat reads differently on this system")))
+}
+
+fn read(path: &str) -> Result<String, Failed> {
+    fs::read_to_string(path).map_err(|error| Failed::Wrong(format!("{path}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_of_a_process_counts_as_its_own_and_not_as_elsewhere() {
+        let before = Usage::now([]).unwrap();
+        let began = super::super::clock::thread_ns();
+        while super::super::clock::thread_ns() < began + 60_000_000 {}
+        let after = Usage::now([]).unwrap();
+        assert!(after.own > before.own);
+        assert!(after.processes_us(&before) == 0.0);
+        assert!((0.0..=1.0).contains(&after.elsewhere(&before)));
+        let this = Usage::now([std::process::id()]).unwrap();
+        assert!(this.processes >= after.own);
+    }
+}
