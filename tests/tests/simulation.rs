@@ -118,6 +118,7 @@ fn run(seed: u64, deals: usize, bonds: u32, faults: &Faults) -> (World, End) {
     for (pause, deal, redeems) in &plan.steps {
         world.sim.run_for(*pause);
         instruct(&mut world, deal, *redeems);
+        world.check_registers();
     }
     world.sim.run_for(120_000);
     world.sim.faults = Faults::none();

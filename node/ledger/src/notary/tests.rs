@@ -406,7 +406,7 @@ fn other_messages_are_not_for_a_notary() {
 }
 
 #[test]
-fn the_tables_hold_no_signature_salt_or_root_of_a_part() {
+fn the_tables_hold_no_salt_or_root_of_a_part() {
     scenario(|desk| {
         let commit = Split::new(1, &[2, 1]);
         let (first, second) = (commit.part(0), commit.part(1));
@@ -416,6 +416,38 @@ fn the_tables_hold_no_signature_salt_or_root_of_a_part() {
         desk.never_holds(&first);
         desk.never_holds(&second);
         desk.take();
+    });
+}
+
+#[test]
+fn a_spend_signature_is_given_for_the_tags_of_a_recorded_transaction_only() {
+    scenario(|desk| {
+        let (commit, other) = (Split::new(1, &[2, 1]), Split::new(2, &[1]));
+        let tags: Vec<_> = commit.keys[0].iter().map(SpendKey::tag).collect();
+        let foreign = other.keys[0][0].tag();
+        let about = commit.tx();
+        let ask = |tags: &[_]| Message::AskSignatures {
+            tx: about,
+            tags: tags.to_vec().try_into().unwrap(),
+        };
+        desk.waits(ALICE, &commit.part(0));
+        // What waits is not recorded.
+        assert_eq!(desk.says(CAROL, ask(&tags)), Err(Reason::NoMatch));
+        assert_eq!(desk.sends(BOB, &commit.part(1)), Ok(()));
+        desk.take();
+        desk.notarised(ALICE, &other.part(0));
+        assert_eq!(desk.says(CAROL, ask(&[foreign])), Err(Reason::NoMatch));
+        assert_eq!(desk.says(CAROL, ask(&[tags[0], foreign])), Err(Reason::NoMatch));
+        assert_eq!(desk.take(), []);
+        assert_eq!(desk.says(CAROL, ask(&tags)), Ok(()));
+        let openings = commit.part(0).openings;
+        let signature = |tag| {
+            let mut found = openings.iter().filter(|opening| opening.tag == tag);
+            (tag, found.next().unwrap().signature.clone())
+        };
+        let signatures: Vec<_> = tags.iter().map(|tag| signature(*tag)).collect();
+        let signatures = signatures.try_into().unwrap();
+        assert_eq!(desk.take(), [(CAROL, Message::Signatures { tx: about, signatures })]);
     });
 }
 
@@ -547,9 +579,7 @@ impl Desk {
 
     fn never_holds(&self, part: &NotaryPart) {
         let mut secrets = vec![encode(&part.legs_root), encode(&part.approvals_root)];
-        for opening in &part.openings {
-            secrets.extend([opening.salt.to_vec(), encode(&opening.signature)]);
-        }
+        secrets.extend(part.openings.iter().map(|opening| opening.salt.to_vec()));
         for (key, value) in self.kv.pairs() {
             for secret in &secrets {
                 let holds = |bytes: &[u8]| bytes.windows(secret.len()).any(|part| part == secret);

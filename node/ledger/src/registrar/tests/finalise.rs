@@ -94,12 +94,17 @@ fn what_was_not_approved_is_not_final() {
     world.registrar.work();
     let approved = world.registrar.sent();
     let [(_, Message::Approved { outcome: Ok(approval), .. })] = approved[..] else { panic!() };
-    // Approved for `a`: nobody else finalises it.
+    // Approved for `a`: nobody else finalises it, but for the receiver, whose signatures come from the notary.
     let honest = world.finalisation(&assembled, &[approval]);
-    world.registrar.message(world.b.id(), Message::Finalise(honest.clone())).unwrap();
+    let stranger = NodeKey::from_seed(&[201; 32]).id();
+    world.registrar.message(stranger, Message::Finalise(honest.clone())).unwrap();
     world.registrar.work();
     let sent = world.registrar.sent();
     assert!(matches!(sent[..], [(_, Message::NotFinal { reason: Reason::Approval, .. })]));
+    world.registrar.message(world.b.id(), Message::Finalise(honest.clone())).unwrap();
+    world.registrar.work();
+    let sent = world.registrar.sent();
+    assert!(matches!(sent[..], [(_, Message::AskSignatures { .. })]));
     assert_eq!(world.finalise(honest), []);
 }
 
