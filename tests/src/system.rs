@@ -228,6 +228,11 @@ impl Started {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// What it has written so far.
+    pub fn said_so_far(&self) -> String {
+        [&self.out, &self.err].map(|path| fs::read_to_string(path).unwrap_or_default()).concat()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, what: Signal) {
         signal(self.pid(), what);

@@ -318,7 +318,7 @@ async fn act(play: &mut Play, [here, there]: [&'static str; 2]) {
         [(SECURITY, AssetKind::Security, REGISTRARS[0]), (CASH, AssetKind::Cash, REGISTRARS[1])]
     {
         play.desk.open_asset(&asset(code, kind), registrar, "regulator").await.unwrap();
-        for what in [code.to_owned(), format!("{code} by name"), format!("{code} unit")] {
+        for what in [code.to_owned(), format!("{code} by name"), format!("{code} u")] {
             play.secrets.text("asset", &what);
         }
     }
@@ -465,7 +465,10 @@ fn learn_leg(secrets: &mut Needles, done: &FinalLeg) {
     for output in &leg.outputs {
         let context = &output.slot.slot.context;
         secrets.key("slot nonce", &context.nonce);
-        secrets.key("proposal", &context.proposal.0);
+        // Change is for no proposal.
+        if context.proposal != Hash::default() {
+            secrets.key("proposal", &context.proposal.0);
+        }
     }
     leg.notes().for_each(|note| secrets.key("note", &note.id().0.0));
     secrets.key("leg nonce", &leg.header.nonce);
@@ -513,7 +516,7 @@ async fn the_notary_sees_and_keeps_nothing_but_what_a_simulator_makes_of_sizes_s
     let first = record(&Cast { seed: 1, homes: ["custodian-a", "custodian-b"] }).await;
     let second = record(&Cast { seed: 2, homes: ["custodian-b", "custodian-a"] }).await;
     for run in [&first, &second] {
-        assert!(run.secrets.count() > 1_000, "{}", run.secrets.count());
+        assert!(run.secrets.count() > 500, "{}", run.secrets.count());
         for frame in &run.frames {
             let header = if frame.part == Part::Request { 6 } else { 5 };
             assert_eq!(frame.wire, frame.payload.len() + header);

@@ -16,7 +16,7 @@ use sudare_ledger::messages::{
 use sudare_ledger::notary::Notary;
 use sudare_ledger::registrar::{Instruction as RegistrarInstruction, LegState, Registrar};
 use sudare_ledger::slot::SignedSlot;
-use sudare_ledger::testing::Held;
+use sudare_ledger::testing::{Held, text};
 use sudare_ledger::transaction::{Commit, LegRef, Transaction, Window};
 use sudare_tests::sim::{Deal, Party, Rogue, RoguePart, Tapped, World};
 
@@ -729,6 +729,130 @@ fn the_notary_gives_no_signature_of_a_tag_that_the_transaction_did_not_spend() {
     let message = Message::AskSignatures { tx: about, tags: vec![first].try_into().unwrap() };
     let refused = world.sim.say(seller.custodian, notary, message);
     assert_eq!(refused, Err(Reason::WrongRole));
+    world.still_works();
+}
+
+#[test]
+fn a_settlement_without_the_receiver_s_output_settles_nothing() {
+    for dvp in [false, true] {
+        let mut world = World::new(210);
+        let (seller, buyer) = (world.party(0, 0), world.party(1, 0));
+        let deal = match dvp {
+            true => world.dvp("empty", &seller, &buyer, 100, 5_000),
+            false => world.transfer("empty", &seller, &buyer, 100),
+        };
+        let to_buyer = buyer.custodian;
+        world.sim.tap(move |_, to, message| match message {
+            Message::Settled(settlement) if to == to_buyer && settlement.index == 0 => {
+                let components = Vec::new().try_into().unwrap();
+                let empty = Settlement { components, ..settlement.clone() };
+                Tapped::Replace(vec![Message::Settled(empty)])
+            }
+            _ => Tapped::Pass,
+        });
+        world.begin(&deal);
+        world.sim.run_for(60_000);
+        let view = world.buyer(&deal);
+        assert!(!view.state.is_ended(), "{view:?}");
+        if dvp {
+            // It asks again; the answer counts once it is whole.
+            world.sim.untap();
+            world.sim.rest();
+            world.assert_settled(&deal);
+            world.still_works();
+        }
+    }
+}
+
+#[test]
+fn a_settlement_that_is_not_in_the_log_frees_no_note_of_the_sender_s() {
+    let mut world = World::new(211);
+    let (seller, buyer) = (world.party(0, 0), world.party(1, 0));
+    // All of it: nothing comes back as change, so the settlement shows the sender no output.
+    let deal = world.transfer("all", &seller, &buyer, 1_000);
+    let to_seller = seller.custodian;
+    world.sim.watch(to_seller);
+    let honest = std::rc::Rc::new(std::cell::RefCell::new(None));
+    let kept = std::rc::Rc::clone(&honest);
+    world.sim.tap(move |_, to, message| match message {
+        Message::Settled(settlement) if to == to_seller => {
+            *kept.borrow_mut() = Some(settlement.clone());
+            Tapped::Drop
+        }
+        _ => Tapped::Pass,
+    });
+    world.begin(&deal);
+    world.sim.rest();
+    let honest: Settlement = honest.borrow().clone().unwrap();
+    let registrar = world.registrar(world.bond);
+    let mut entry = honest.entry.clone();
+    entry.body = Hash([9; 32]);
+    let forged = Settlement { entry, ..honest.clone() };
+    let refused = world.sim.say(registrar, to_seller, Message::Settled(forged));
+    assert_eq!(refused, Err(Reason::Receipt));
+    assert_eq!(world.seller(&deal).state, TradeState::Finalising);
+    assert_eq!(world.balance(&seller, world.bond).locked, 1_000);
+    world.sim.say(registrar, to_seller, Message::Settled(honest)).unwrap();
+    world.assert_settled(&deal);
+    world.check();
+    world.still_works();
+}
+
+#[test]
+fn a_refused_proposal_leaves_nothing_behind() {
+    let mut world = World::new(212);
+    let rogue = &mut Rogue::join(&mut world, 1_000, 50_000);
+    let buyer = world.party(0, 0);
+    let deal = world.dvp("refused", &rogue.party(), &buyer, 100, 5_000);
+    let before = world.sim.state_hash();
+    let (good, slot) = rogue.proposal(&world, &deal);
+    let late = Proposal { expires_at: world.sim.now, ..good.clone() };
+    let long = Proposal { expires_at: u64::MAX, ..good.clone() };
+    let foreign = Proposal { network: Hash([4; 32]), ..good.clone() };
+    let misdirected = Proposal { counterparty: rogue.id(), ..good.clone() };
+    let cases = [
+        (late, slot.clone(), Reason::Lapsed),
+        (long, slot.clone(), Reason::TooLarge),
+        (foreign, slot.clone(), Reason::Malformed),
+        (misdirected, slot.clone(), Reason::Malformed),
+        (good.clone(), None, Reason::Malformed),
+    ];
+    for (proposal, slot, reason) in cases {
+        let refused = rogue.say(&mut world, buyer.custodian, Message::Propose(proposal, slot));
+        assert_eq!(refused, Err(reason));
+        assert_eq!(world.sim.state_hash(), before, "{reason}");
+    }
+    // What nobody is instructed of is kept until it lapses, and then leaves nothing but a counter.
+    rogue.say(&mut world, buyer.custodian, Message::Propose(good, slot)).unwrap();
+    let pairs = |world: &World| world.sim.kv(buyer.custodian).pairs().count();
+    world.sim.rest();
+    let after = pairs(&world);
+    let (again, slot) = rogue.proposal(&world, &Deal { id: text("other"), ..deal });
+    rogue.say(&mut world, buyer.custodian, Message::Propose(again, slot)).unwrap();
+    world.sim.rest();
+    assert_eq!(pairs(&world), after);
+    world.still_works();
+}
+
+#[test]
+fn a_message_that_comes_again_changes_nothing() {
+    let mut world = World::new(213);
+    let (seller, buyer) = (world.party(0, 0), world.party(1, 0));
+    for custodian in [seller.custodian, buyer.custodian] {
+        world.sim.watch(custodian);
+    }
+    world.settle(&world.dvp("again", &seller, &buyer, 100, 5_000));
+    let before = world.sim.state_hash();
+    for custodian in [seller.custodian, buyer.custodian] {
+        for (from, message) in world.sim.seen(custodian).to_vec() {
+            let kind = message.kind();
+            let answer = world.sim.say(from, custodian, message);
+            // A proposal is too late by now.
+            assert!(matches!(answer, Ok(_) | Err(Reason::Lapsed)), "message of kind {kind}");
+            world.sim.rest();
+            assert_eq!(world.sim.state_hash(), before, "message of kind {kind}");
+        }
+    }
     world.still_works();
 }
 

@@ -18,6 +18,8 @@ use sudare_tests::system::{Place, eventually, pid_of, signal};
 
 const TRADES: u32 = 120;
 const KILLS: u32 = 4;
+/// Opening positions at each custodian.
+const OPENINGS: u32 = 6;
 
 /// Runs the demo on many trades, kills `node` several times while they settle, each time at a moment that `seed` chooses, and
 /// demands that every trade ends as it must.
@@ -31,12 +33,16 @@ fn survives(node: &str, seed: u64) {
     let mut demo = place.start([args, place.many_trades(TRADES)].concat());
     let mut killed = BTreeSet::new();
     for kill in 0..KILLS {
-        // A custodian takes part in some two thirds of the trades: the last kill comes well before the end.
-        let settled =
-            usize::try_from(kill * TRADES / 10 + 1 + rng.next_u32() % (TRADES / 12)).unwrap();
+        // The first kill comes while opening positions are issued. The witness takes part in two thirds of the trades: the last
+        // kill comes well before the end.
+        let settled = match kill {
+            0 => 1 + rng.next_u32() % OPENINGS,
+            _ => OPENINGS + kill * TRADES / 10 + rng.next_u32() % (TRADES / 12),
+        };
         eventually("trades settle", || {
-            assert!(demo.runs(), "the demo has ended before kill {kill}");
-            place.settled(&net, witness).filter(|now| *now >= settled)
+            assert!(demo.runs(), "the demo has ended before kill {kill}: {}", demo.said_so_far());
+            let now = place.settled(&net, witness)?;
+            (now >= usize::try_from(settled).unwrap()).then_some(())
         });
         sleep(Duration::from_micros((rng.next_u32() % 20_000).into()));
         // The demo has started it again since the last time.

@@ -386,6 +386,31 @@ fn a_side_that_never_hears_from_the_notary_learns_of_the_receipt_from_the_settle
 }
 
 #[test]
+fn an_acknowledgement_that_never_comes_does_not_end_a_trade_under_way() {
+    for (kind, dvp) in [(2, false), (2, true), (3, false), (3, true), (6, true)] {
+        let mut world = World::new(38);
+        let deal = Deal { valid_ms: 5_000, ..deal(&world, dvp, "unheard") };
+        let notary = world.notary;
+        world.sim.tap(move |_, _, message| match message.kind() == kind {
+            true => Tapped::Unheard,
+            false => Tapped::Pass,
+        });
+        world.begin(&deal);
+        world.until_seller(&deal, TradeState::Notarising);
+        world.sim.crash(notary);
+        world.sim.run_for(10_000);
+        assert_eq!(world.seller(&deal).state, TradeState::Notarising);
+        if dvp {
+            assert_eq!(world.buyer(&deal).state, TradeState::Notarising);
+        }
+        world.sim.restart(notary);
+        world.sim.rest();
+        world.assert_settled(&deal);
+        world.still_works();
+    }
+}
+
+#[test]
 fn a_registrar_offline_at_the_end_appends_when_it_returns() {
     for dvp in [false, true] {
         let mut world = World::new(23);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use quinn::{Connection, ConnectionError};
 use rand_chacha::ChaCha20Rng;
-use rand_core::{RngCore, SeedableRng};
+use rand_core::{OsRng, RngCore, SeedableRng};
 use sudare::clock::now_ms;
 use sudare::demo::input::AssetKind;
 use sudare::demo::setup::Desk;
@@ -220,7 +220,7 @@ async fn malformed(connection: &Connection, kind: u8, limit: u32, rng: &mut ChaC
     rng.fill_bytes(&mut garbage);
     let own = [&[kind], garbage.as_slice()].concat();
     let other = [&[kind ^ 1], garbage.as_slice()].concat();
-    let longest = vec![0xff; limit as usize];
+    let longest = vec![0xff; usize::try_from(limit).unwrap()];
     let header =
         |version: u8, length: u32| [&[version, kind], length.to_le_bytes().as_slice()].concat();
     let cases = [
@@ -268,7 +268,7 @@ async fn cut_short(network: &Network, desk: &Desk) {
 
 /// A part for a commit of nothing with one tag, and its transaction.
 fn fresh_part(network: &Network, key: &SpendKey, window: Window) -> (NotaryPart, TxId) {
-    let (own, rng) = (network.loaded("notary"), &mut ChaCha20Rng::seed_from_u64(now_ms()));
+    let (own, rng) = (network.loaded("notary"), &mut OsRng);
     let mut salt = [0; 32];
     rng.fill_bytes(&mut salt);
     let (legs_root, approvals_root) = (Hash(salt), Hash([8; 32]));

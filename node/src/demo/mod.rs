@@ -204,13 +204,16 @@ async fn whole(
     bar.inc(5);
 
     let mut desk = Desk::open(made)?;
-    bar.set_message("opening assets");
-    open_assets(&mut desk, made, scenario).await?;
-    bar.set_message("registering accounts");
-    desk.add_accounts(&accounts(scenario)).await?;
-    bar.inc(u64::try_from(scenario.accounts.len()).unwrap_or(0));
-    bar.set_message("issuing opening positions");
-    desk.issue(&openings(scenario), |_| bar.inc(1)).await?;
+    let set_up = async {
+        bar.set_message("opening assets");
+        open_assets(&mut desk, made, scenario).await?;
+        bar.set_message("registering accounts");
+        desk.add_accounts(&accounts(scenario)).await?;
+        bar.inc(u64::try_from(scenario.accounts.len()).unwrap_or(0));
+        bar.set_message("issuing opening positions");
+        desk.issue(&openings(scenario), |_| bar.inc(1)).await
+    };
+    processes.during(set_up).await?;
 
     let expected = Expected::of(scenario);
     let dependencies = expected::dependencies(scenario, &expected);

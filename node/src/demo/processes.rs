@@ -22,6 +22,8 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// How often a node that was killed is started again.
 const RESTARTS_MAX: u32 = 20;
+/// How often it is looked whether all nodes run.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// How often, with 50 ms between, it is looked whether a node has given up after a request to it failed.
 const STOPPING_LOOKS: u32 = 40;
 /// The exit code of a node that can't read or write its files (sysexits.h).
@@ -130,6 +132,25 @@ impl Processes {
             restarted.push(node.name.clone());
         }
         Ok(restarted)
+    }
+
+    /// Does some work, and starts nodes again that are killed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of the work and of [`watch`](Self::watch).
+    pub async fn during<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut work = std::pin::pin!(work);
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        loop {
+            tokio::select! {
+                result = &mut work => return result,
+                _ = watch.tick() => { self.watch()?; }
+            }
+        }
     }
 
     /// Why the demo failed: if a node has given up, its own words, and not what others say of it.

@@ -90,6 +90,8 @@ pub enum Tapped {
     Drop,
     /// These are sent in its place.
     Replace(Vec<Message>),
+    /// It goes its way, and its acknowledgement is lost.
+    Unheard,
 }
 
 /// Sees every message before it leaves, with sender and addressee.
@@ -349,8 +351,10 @@ impl Sim {
         let again = Action::Attempt { node, life, number, tries: tries.saturating_add(1) };
         self.after(pause.min(left), again);
         let tapped = self.tap.as_mut().map_or(Tapped::Pass, |tap| tap(node, row.to, &row.message));
+        // No row has this number: the acknowledgement is for nothing.
+        let number = if matches!(tapped, Tapped::Unheard) { u64::MAX } else { number };
         let messages = match tapped {
-            Tapped::Pass => vec![row.message],
+            Tapped::Pass | Tapped::Unheard => vec![row.message],
             Tapped::Drop => Vec::new(),
             Tapped::Replace(messages) => messages,
         };

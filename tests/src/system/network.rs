@@ -130,7 +130,7 @@ impl Network {
 
 /// An asset that is called `code` in every way.
 pub fn asset(code: &str, kind: AssetKind) -> AssetSpec {
-    let (code, name, unit) = (code.to_owned(), format!("{code} by name"), format!("{code} unit"));
+    let (code, name, unit) = (code.to_owned(), format!("{code} by name"), format!("{code} u"));
     AssetSpec { code, name, unit, decimals: 0, kind }
 }
 

@@ -286,26 +286,25 @@ impl Custodian {
         let Some(sent) = OUTBOX.get(step.tx, &Be(number))? else { return Ok(()) };
         OUTBOX.delete(step.tx, &Be(number));
         let Some(reason) = refused else { return Ok(()) };
-        match sent.message {
+        // Each for the state that waits for an answer: the answer may have come although the acknowledgement did not.
+        let (key, waits) = match sent.message {
             Message::Propose(proposal, _) => {
-                if let Some(key) = BY_PROPOSAL.get(step.tx, &(proposal.hash(), true))? {
-                    self.fail(step, &key, reason)?;
-                }
+                (BY_PROPOSAL.get(step.tx, &(proposal.hash(), true))?, TradeState::Matching)
             }
             Message::Accept(acceptance) => {
-                if let Some(key) = BY_PROPOSAL.get(step.tx, &(acceptance.proposal, false))? {
-                    self.fail(step, &key, reason)?;
-                }
+                (BY_PROPOSAL.get(step.tx, &(acceptance.proposal, false))?, TradeState::Accepted)
             }
             Message::Approve(request) => {
-                if let Some(tx) = request.transaction.id()
-                    && let Some(key) = BY_TX.get(step.tx, &(tx, request.index == 0))?
-                {
-                    self.fail(step, &key, reason)?;
-                }
+                let Some(tx) = request.transaction.id() else { return Ok(()) };
+                (BY_TX.get(step.tx, &(tx, request.index == 0))?, TradeState::Approving)
             }
             // What else is refused ends with the window, or is asked again by whoever misses it.
-            _ => (),
+            _ => return Ok(()),
+        };
+        if let Some(key) = key
+            && TRADES.get(step.tx, &key)?.is_some_and(|trade| trade.state == waits)
+        {
+            self.fail(step, &key, reason)?;
         }
         Ok(())
     }

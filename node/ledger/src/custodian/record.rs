@@ -5,7 +5,7 @@ use sudare_crypto::NodeId;
 use sudare_crypto::encoding::encode;
 
 use super::trade::TradeKey;
-use super::{BY_PROPOSAL, BY_TX, Custodian, SLOTS, Step};
+use super::{BY_PROPOSAL, BY_TX, Custodian, SLOTS, Step, TRADES};
 use crate::kv::{Be, Kv, StorageError, Table};
 use crate::messages::Message;
 use crate::role::{next_number, send};
@@ -137,7 +137,7 @@ impl Custodian {
         Ok(rows.into_iter().map(|(_, record)| record).collect())
     }
 
-    fn record(
+    pub(super) fn record(
         &self,
         step: &Step<'_, '_>,
         key: &TradeKey,
@@ -145,15 +145,20 @@ impl Custodian {
         sent: bool,
         message: &Message,
     ) -> Result<(), StorageError> {
-        // A peer that repeats itself for ever does not fill the store.
-        if !sent
-            && RECORDS.rows_under(step.tx, &encode(key), None, RECORDS_MAX)?.len() >= RECORDS_MAX
-        {
+        // What belongs to no instruction is not recorded: peers could fill the store with it.
+        if !TRADES.contains(step.tx, key)? {
+            return Ok(());
+        }
+        let (kind, bytes) =
+            (message.kind(), u64::try_from(encode(message).len()).unwrap_or(u64::MAX));
+        let record = Record { at: step.now, peer, sent, kind, bytes };
+        let known = RECORDS.rows_under(step.tx, &encode(key), None, RECORDS_MAX)?;
+        // A message that comes again changes nothing.
+        let again = |(_, known): &(_, Record)| Record { at: known.at, ..record } == *known;
+        if known.len() >= RECORDS_MAX || (!sent && known.iter().any(again)) {
             return Ok(());
         }
         let number = next_number(step.tx, 3)?;
-        let bytes = u64::try_from(encode(message).len()).unwrap_or(u64::MAX);
-        let record = Record { at: step.now, peer, sent, kind: message.kind(), bytes };
         RECORDS.put(step.tx, &(key.clone(), Be(number)), &record);
         Ok(())
     }

@@ -248,6 +248,8 @@ impl Custodian {
             Side::Counterparty => {
                 if let Some((proposal, slot)) = ALLEGED.get(step.tx, &key)? {
                     ALLEGED.delete(step.tx, &key);
+                    let message = Message::Propose(proposal.clone(), slot.clone());
+                    self.record(step, &key, key.counterparty, false, &message)?;
                     self.matched(step, trade, proposal, slot)?;
                 }
             }
