@@ -465,10 +465,7 @@ fn learn_leg(secrets: &mut Needles, done: &FinalLeg) {
     for output in &leg.outputs {
         let context = &output.slot.slot.context;
         secrets.key("slot nonce", &context.nonce);
-        // Change is for no proposal.
-        if context.proposal != Hash::default() {
-            secrets.key("proposal", &context.proposal.0);
-        }
+        secrets.key("proposal", &context.proposal.0);
     }
     leg.notes().for_each(|note| secrets.key("note", &note.id().0.0));
     secrets.key("leg nonce", &leg.header.nonce);

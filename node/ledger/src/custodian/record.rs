@@ -124,6 +124,17 @@ impl Custodian {
             }
             _ => (),
         }
+        // What a custodian says of a trade that it has no part in is not recorded, or strangers could fill its record.
+        let of_parties = matches!(
+            message,
+            Message::Propose(..)
+                | Message::Accept(_)
+                | Message::Abandon { .. }
+                | Message::Assemble(..)
+                | Message::Share(_)
+                | Message::Commit(_)
+        );
+        keys.retain(|key| !of_parties || key.counterparty == from);
         keys.iter().try_for_each(|key| self.record(step, key, from, false, message))
     }
 
