@@ -1,4 +1,5 @@
-//! The notary's tables. They hold hashes, tags, windows, asking nodes and receipts, and nothing else.
+//! The notary's tables. They hold hashes, tags with the signature under each, windows, asking nodes and receipts, and nothing
+//! else.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::linear::LinearProof;
