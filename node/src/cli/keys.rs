@@ -1,14 +1,20 @@
 //! `sudare keys`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use sudare_crypto::encoding::decode;
 use sudare_ledger::custodian::Instruction;
 use sudare_ledger::messages::Settlement;
 
+use super::account::Directory;
 use super::connect::Connection;
 use super::trade::text;
 use super::{Failure, NodeArgs, Output};
 use crate::operator::{PeerAnswer, PeerQuery};
+
+/// How long the node may take to get an asset's terms from its registrar, which has just answered for them.
+const TERMS_WITHIN: Duration = Duration::from_secs(60);
 
 /// `sudare keys`.
 #[derive(Debug, Subcommand)]
@@ -41,6 +47,7 @@ pub(super) async fn run(command: KeysCommand, output: &Output) -> Result<(), Fai
     let terms = super::account::find_at(&connection, &registrar, &args.asset).await?;
     let asset = terms.terms.asset();
     connection.instruct(&Instruction::AddAsset { asset, registrar }).await?;
+    await_terms(&connection, &args.asset).await?;
     let mut investors = Vec::new();
     for investor in &args.investor {
         let investor = text(investor, "an investor's pseudonym")?;
@@ -72,4 +79,18 @@ pub(super) async fn run(command: KeysCommand, output: &Output) -> Result<(), Fai
     let text = format!("{looked_at} settlement(s) looked at; see `sudare account list`");
     output.result(&looked_at, &text);
     Ok(())
+}
+
+/// Waits until the node has the asset's terms, without which it can't check a settlement.
+async fn await_terms(connection: &Connection, code: &str) -> Result<(), Failure> {
+    let arrives = async {
+        loop {
+            match Directory::load(connection).await?.terms(code) {
+                Ok(_) => return Ok(()),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let waited = tokio::time::timeout(TERMS_WITHIN, arrives).await;
+    waited.unwrap_or_else(|_| Err(Failure::UnknownAsset(code.to_owned())))
 }
