@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sudare_crypto::derive::Seed;
 use sudare_crypto::{Hash, NodeId};
 
+use crate::in_force::{self, InForceError};
 use crate::membership::{Member, Membership, MembershipError};
 use crate::net::Identity;
 use crate::net::certificate::{self, CertificateError};
@@ -66,6 +67,9 @@ pub enum ConfigError {
     /// The membership list.
     #[error(transparent)]
     Membership(#[from] MembershipError),
+    /// The membership list that was in force last.
+    #[error(transparent)]
+    InForce(#[from] InForceError),
     /// The node is not in the list.
     #[error("this node's key is not in the membership list: have the network's operator add it")]
     NotAMember,
@@ -116,6 +120,7 @@ impl Loaded {
         let bytes = fs::read(&config.membership)
             .map_err(|source| ConfigError::Read { path: config.membership.clone(), source })?;
         let membership = Membership::open(&bytes, root, network)?;
+        in_force::resume(&membership, &config.data)?;
         let member = membership.find(&identity.key().id()).ok_or(ConfigError::NotAMember)?;
         let seed = Seed(certificate::read_key(&config.seed)?.seed());
         let config_file = path.to_owned();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sudare_crypto::encoding::{decode, encode};
-use sudare_crypto::{NodeId, numbered, pairs};
+use sudare_crypto::{Encoded, NodeId, numbered, pairs};
 use sudare_disclosure::AssetId;
 use sudare_ledger::audit::Regulator;
 use sudare_ledger::custodian::Custodian;
@@ -15,13 +15,14 @@ use sudare_ledger::leg::TearOff;
 use sudare_ledger::log::{Entry, FinalLeg};
 use sudare_ledger::messages::{Reason, Settlement};
 use sudare_ledger::notary::Notary;
-use sudare_ledger::registrar::Registrar;
+use sudare_ledger::registrar::{HoldingView, Registrar};
 use sudare_ledger::role::Role;
 use sudare_ledger::tree::SignedCheckpoint;
 
 use crate::cli::Failure;
 use crate::clock::now_ms;
-use crate::config::Loaded;
+use crate::config::{Config, ConfigError, Loaded};
+use crate::in_force;
 use crate::membership::{Member, Membership};
 use crate::net::{Endpoint, Options, Origin};
 use crate::operator::{
@@ -32,6 +33,10 @@ use crate::replay::RegulatorReads;
 use crate::runtime::{Queries, QueryError, Question, Running, Setup, Status};
 use crate::store::Options as StoreOptions;
 
+/// The most rows in one page of accounts, trades or a register.
+const PAGE_ROWS: usize = 512;
+/// How many entries of a log are read at once.
+const ENTRIES_AT_ONCE: usize = 16;
 /// The most bytes of entries in one page.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How often the membership file is looked at.
@@ -46,7 +51,8 @@ pub async fn run(config: &Path) -> Result<(), Failure> {
     let node = Loaded::open(config)?;
     let address = node.member.address;
     let endpoint = Endpoint::bind(&node.identity, &node.membership, address, Options::default())?;
-    watch(node.membership.clone(), node.config.membership.clone());
+    in_force::keep(&node.membership, &node.config.data).map_err(ConfigError::from)?;
+    watch(node.membership.clone(), &node.config);
     let setup = Setup {
         folder: &node.config.data,
         store: StoreOptions::default(),
@@ -75,7 +81,8 @@ pub async fn run(config: &Path) -> Result<(), Failure> {
 }
 
 /// Takes a new membership list into force as soon as its file is there.
-fn watch(membership: Membership, path: std::path::PathBuf) {
+fn watch(membership: Membership, config: &Config) {
+    let (path, data) = (config.membership.clone(), config.data.clone());
     tokio::spawn(async move {
         let mut before = None;
         loop {
@@ -86,7 +93,10 @@ fn watch(membership: Membership, path: std::path::PathBuf) {
             }
             match membership.replace(&bytes) {
                 Ok(true) => {
-                    tracing::info!(number = membership.current().number(), "new membership list")
+                    tracing::info!(number = membership.current().number(), "new membership list");
+                    if let Err(error) = in_force::keep(&membership, &data) {
+                        tracing::error!(%error, "the membership list in force can't be kept");
+                    }
                 }
                 Ok(false) => (),
                 Err(error) => tracing::warn!(%error, "the membership file is not taken"),
@@ -178,44 +188,48 @@ fn registrar_operator(kv: &dyn Kv, query: &OperatorQuery) -> Result<Vec<u8>, Que
                 })
                 .collect(),
         ),
-        OperatorQuery::Register(asset) => OperatorAnswer::Register(register(kv, *asset)?),
+        OperatorQuery::Register(asset, after) => {
+            OperatorAnswer::Register(register(kv, *asset, *after)?)
+        }
         _ => return Err(Reason::WrongRole.into()),
     };
     Ok(encode(&answer))
 }
 
-fn register(kv: &dyn Kv, asset: AssetId) -> Result<Vec<RegisterLine>, StorageError> {
-    const PAGE: usize = 1024;
-    let (mut lines, mut after) = (Vec::new(), None);
-    loop {
-        let page = Registrar::holdings(kv, asset, after, PAGE)?;
-        after = page.last().map(|holding| holding.account.account);
-        let count = page.len();
-        lines.extend(page.into_iter().map(|holding| RegisterLine {
-            account: holding.account.account,
-            investor: holding.account.investor,
-            custodian: holding.account.custodian,
-            quantity: holding.quantity,
-            notes: u64::try_from(holding.notes.len()).unwrap_or(u64::MAX),
-            frozen: holding.account.frozen.is_some(),
-        }));
-        if count < PAGE {
-            return Ok(lines);
-        }
-    }
+fn register(
+    kv: &dyn Kv,
+    asset: AssetId,
+    after: Option<Encoded>,
+) -> Result<Vec<RegisterLine>, StorageError> {
+    let line = |holding: HoldingView| RegisterLine {
+        account: holding.account.account,
+        investor: holding.account.investor,
+        custodian: holding.account.custodian,
+        quantity: holding.quantity,
+        notes: u64::try_from(holding.notes.len()).unwrap_or(u64::MAX),
+        frozen: holding.account.frozen.is_some(),
+    };
+    Ok(Registrar::holdings(kv, asset, after, PAGE_ROWS)?.into_iter().map(line).collect())
 }
 
 fn log(kv: &dyn Kv, asset: AssetId, from: u64) -> Result<Vec<u8>, QueryError> {
     let view = Registrar::asset(kv, asset)?.ok_or(Reason::UnknownAsset)?;
     let checkpoint = SignedCheckpoint::parse(view.checkpoint.as_bytes())
         .map_err(|_| StorageError::Damaged("checkpoint"))?;
-    let (mut entries, mut bytes) = (Vec::new(), 0usize);
-    for entry in Registrar::entries(kv, asset, from, PAGE_ENTRIES_MAX)? {
-        bytes = bytes.saturating_add(entry.bytes.len());
-        if bytes > PAGE_BYTES_MAX && !entries.is_empty() {
+    let (mut entries, mut bytes, mut next) = (Vec::new(), 0usize, from);
+    // An entry may be large: only a few more than fit are read.
+    while entries.len() < PAGE_ENTRIES_MAX && bytes <= PAGE_BYTES_MAX {
+        let rows = Registrar::entries(kv, asset, next, ENTRIES_AT_ONCE)?;
+        if rows.is_empty() {
             break;
         }
-        entries.push(entry.bytes);
+        for row in rows {
+            next = row.index.saturating_add(1);
+            bytes = bytes.saturating_add(row.bytes.len());
+            if bytes <= PAGE_BYTES_MAX || entries.is_empty() {
+                entries.push(row.bytes);
+            }
+        }
     }
     Ok(encode(&PeerAnswer::Log { entries, checkpoint }))
 }
@@ -278,25 +292,24 @@ impl Queries for CustodianReads {
     }
 
     fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
-        const ROWS: usize = 100_000;
-        const PAGE: usize = 512;
+        const ASSETS_MAX: usize = 1024;
         let query = decode(question.request, "a query").map_err(|_| Reason::Malformed)?;
         let answer = match query {
             OperatorQuery::Assets => {
                 let line = |(_, terms)| AssetLine { terms, register: None };
                 OperatorAnswer::Assets(
-                    Custodian::assets(kv, None, ROWS)?.into_iter().map(line).collect(),
+                    Custodian::assets(kv, None, ASSETS_MAX)?.into_iter().map(line).collect(),
                 )
             }
-            OperatorQuery::Accounts => {
-                OperatorAnswer::Accounts(Custodian::accounts(kv, None, ROWS)?)
+            OperatorQuery::Accounts(after) => {
+                OperatorAnswer::Accounts(Custodian::accounts(kv, after.as_ref(), PAGE_ROWS)?)
             }
             OperatorQuery::Trades(after) => {
-                OperatorAnswer::Trades(Custodian::trades(kv, after.as_ref(), PAGE)?)
+                OperatorAnswer::Trades(Custodian::trades(kv, after.as_ref(), PAGE_ROWS)?)
             }
             OperatorQuery::Trade(id) => OperatorAnswer::Trades(Custodian::trade(kv, &id)?),
             OperatorQuery::Records(key) => OperatorAnswer::Records(Custodian::records(kv, &key)?),
-            OperatorQuery::Register(_) | OperatorQuery::AuditHead(_) => {
+            OperatorQuery::Register(..) | OperatorQuery::AuditHead(_) => {
                 return Err(Reason::WrongRole.into());
             }
         };

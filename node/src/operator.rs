@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::{Bounded, Encoded, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
-use sudare_ledger::custodian::{AccountView, Record, TradeKey, TradeView};
+use sudare_ledger::custodian::{AccountView, Investor, Record, TradeKey, TradeView};
 use sudare_ledger::log::Receipt;
 use sudare_ledger::messages::TradeId;
 use sudare_ledger::transaction::TxId;
@@ -90,16 +90,16 @@ pub enum PeerAnswer {
 pub enum OperatorQuery {
     /// The assets it knows.
     Assets,
-    /// Custodian: accounts with balances.
-    Accounts,
+    /// Custodian: accounts with balances, after the given one.
+    Accounts(Option<(AssetId, Investor)>),
     /// Custodian: trades after the given one.
     Trades(Option<TradeKey>),
     /// Custodian: the trades with this id.
     Trade(TradeId),
     /// Custodian: every message of one trade, for who saw what.
     Records(TradeKey),
-    /// Registrar: the register of an asset.
-    Register(AssetId),
+    /// Registrar: the register of an asset, after the given account.
+    Register(AssetId, Option<Encoded>),
     /// Regulator: the longest checkpoint recorded of an asset.
     AuditHead(AssetId),
 }
@@ -109,13 +109,13 @@ pub enum OperatorQuery {
 pub enum OperatorAnswer {
     /// Assets.
     Assets(Vec<AssetLine>),
-    /// Accounts.
+    /// A page of accounts; after the last one there is none.
     Accounts(Vec<AccountView>),
     /// Trades.
     Trades(Vec<TradeView>),
     /// The record of a trade.
     Records(Vec<Record>),
-    /// A register.
+    /// A page of a register; after the last account there is none.
     Register(Vec<RegisterLine>),
     /// A checkpoint, if there is one.
     AuditHead(Option<SignedCheckpoint>),

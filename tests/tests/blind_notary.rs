@@ -19,7 +19,7 @@ use sudare::clock::now_ms;
 use sudare::demo::input::AssetKind;
 use sudare::demo::setup::Desk;
 use sudare::net::{Direction, Endpoint, Options, Part, Seen};
-use sudare::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
+use sudare::operator::{PeerAnswer, PeerQuery};
 use sudare::runtime::{NoQueries, Running, Setup};
 use sudare::store::{self, Seq, Store};
 use sudare_crypto::encoding::{decode, encode};
@@ -423,10 +423,7 @@ async fn learn_secrets(play: &mut Play) {
             secrets.key("disclosure key", key.point.as_bytes());
         }
         let name = play.desk.name_of(&registrar).unwrap();
-        let query = OperatorQuery::Register(asset);
-        let answer = play.desk.node(&name).unwrap().query(&query).await.unwrap();
-        let OperatorAnswer::Register(lines) = answer else { panic!("no register of {code}") };
-        for line in lines {
+        for line in play.desk.node(&name).unwrap().register(asset).await.unwrap() {
             secrets.key("account key", line.account.as_bytes());
         }
         let query = PeerQuery::Log { asset, from: 0 };

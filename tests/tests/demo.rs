@@ -362,6 +362,8 @@ fn every_trading_command_moves_what_it_says() {
     assert_eq!(done[0]["state"], "settled", "{done}");
     assert!(done[0]["notarised_ms"].as_u64() >= done[0]["begun_ms"].as_u64());
     net.waits_until_settled("custodian-b", "X-1");
+    // The same command again is the same trade.
+    assert_eq!(net.read("custodian-a", &line)[0]["tx"], done[0]["tx"]);
     assert_eq!(holdings(), ((a_units - 7, a_cash), (b_units + 7, b_cash)));
 
     let sides = [

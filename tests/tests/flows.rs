@@ -556,6 +556,9 @@ fn a_trade_id_names_one_trade_with_one_counterparty() {
     // The same instruction again is the same trade, whatever the account has meanwhile.
     world.until_seller(&deal, TradeState::Building);
     assert_eq!(instruct(&mut world, &deal), first);
+    // A repeated command has a later expiry.
+    let later = Instruction::Trade(Box::new(deal.sell(now + 60_000)));
+    assert_eq!(world.sim.instruct(deal.seller.custodian, &later), first);
     let other = Deal { delivers: (world.bond, 1), ..deal.clone() };
     assert_eq!(instruct(&mut world, &other), Err(Reason::DuplicateTrade));
     world.sim.rest();

@@ -20,7 +20,7 @@ use sudare::demo::input::AssetKind;
 use sudare::demo::setup::Desk;
 use sudare::net::certificate::{self, Validity};
 use sudare::net::{Endpoint, Handler, Options, Peer, Refusal, Response};
-use sudare::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery, RegisterLine};
+use sudare::operator::{OperatorQuery, PeerAnswer, PeerQuery, RegisterLine};
 use sudare::runtime::reason_of;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::proof::possession;
@@ -366,12 +366,8 @@ async fn legs(desk: &Desk) -> Vec<FinalLeg> {
 }
 
 async fn register(desk: &Desk) -> Vec<RegisterLine> {
-    let query = OperatorQuery::Register(desk.terms(SECURITY).unwrap().terms.asset());
-    let registrar = desk.node("registrar-securities").unwrap();
-    match registrar.query(&query).await.unwrap() {
-        OperatorAnswer::Register(lines) => lines,
-        _ => panic!("no register"),
-    }
+    let asset = desk.terms(SECURITY).unwrap().terms.asset();
+    desk.node("registrar-securities").unwrap().register(asset).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -530,7 +526,7 @@ async fn reads_of_others(network: &Network, desk: &Desk, mallory: &Mallory) {
     for node in NODES {
         let to = network.member(node).id;
         for kind in [128, 129, 130] {
-            match mallory.ask(to, kind, &encode(&OperatorQuery::Accounts)).await {
+            match mallory.ask(to, kind, &encode(&OperatorQuery::Accounts(None))).await {
                 Response::Refused(refusal) => assert_eq!(refusal.code, NOT_ADMITTED, "{node}"),
                 other => panic!("{node}: {other:?}"),
             }

@@ -42,11 +42,7 @@ pub(super) async fn run(command: AccountCommand, output: &Output) -> Result<(), 
         AccountCommand::List(args) => {
             let connection = Connection::open(&args.config)?;
             let names = Directory::load(&connection).await?;
-            let OperatorAnswer::Accounts(accounts) =
-                connection.query(&OperatorQuery::Accounts).await?
-            else {
-                return Err(Failure::Node("the node is not a custodian".into()));
-            };
+            let accounts = connection.accounts().await?;
             let rows: Vec<_> =
                 accounts.iter().map(|account| view::Account::of(account, &names)).collect();
             let header = ["asset", "investor", "quantity", "live", "notes", "state"];

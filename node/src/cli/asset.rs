@@ -178,10 +178,7 @@ pub(super) async fn run_register(command: RegisterCommand, output: &Output) -> R
     let RegisterCommand::Show { node, asset } = command;
     let connection = Connection::open(&node.config)?;
     let asset = asset_of(&connection, &asset).await?;
-    let OperatorAnswer::Register(lines) = connection.query(&OperatorQuery::Register(asset)).await?
-    else {
-        return Err(Failure::Node("the node is not a registrar".into()));
-    };
+    let lines = connection.register(asset).await?;
     let rows: Vec<view::RegisterRow> = lines
         .iter()
         .map(|line| view::RegisterRow {

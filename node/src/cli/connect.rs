@@ -6,13 +6,15 @@ use std::time::Duration;
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{Malformed, NodeId};
+use sudare_disclosure::AssetId;
+use sudare_ledger::custodian::AccountView;
 use sudare_ledger::messages::Message;
 
 use super::Failure;
 use crate::config::Loaded;
 use crate::membership::Member;
 use crate::net::{Endpoint, NetError, Options, Response};
-use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery, kind};
+use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery, RegisterLine, kind};
 use crate::runtime::reason_of;
 
 /// How long the command line waits for an answer.
@@ -81,6 +83,46 @@ impl Connection {
     /// [`Failure`].
     pub async fn query(&self, query: &OperatorQuery) -> Result<OperatorAnswer, Failure> {
         self.ask(&self.own(), kind::OPERATOR_QUERY, &encode(query)).await
+    }
+
+    /// All accounts of the custodian, page by page: what changes meanwhile may be seen in either state.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]; [`Failure::Node`] if the node is not a custodian.
+    pub async fn accounts(&self) -> Result<Vec<AccountView>, Failure> {
+        let mut accounts: Vec<AccountView> = Vec::new();
+        loop {
+            let after = accounts.last().map(|last| (last.asset, last.investor.clone()));
+            let OperatorAnswer::Accounts(page) =
+                self.query(&OperatorQuery::Accounts(after)).await?
+            else {
+                return Err(Failure::Node("the node is not a custodian".into()));
+            };
+            if page.is_empty() {
+                return Ok(accounts);
+            }
+            accounts.extend(page);
+        }
+    }
+
+    /// The register of an asset, page by page: what changes meanwhile may be seen in either state.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]; [`Failure::Node`] if the node is not a registrar.
+    pub async fn register(&self, asset: AssetId) -> Result<Vec<RegisterLine>, Failure> {
+        let mut lines: Vec<RegisterLine> = Vec::new();
+        loop {
+            let query = OperatorQuery::Register(asset, lines.last().map(|line| line.account));
+            let OperatorAnswer::Register(page) = self.query(&query).await? else {
+                return Err(Failure::Node("the node is not a registrar".into()));
+            };
+            if page.is_empty() {
+                return Ok(lines);
+            }
+            lines.extend(page);
+        }
     }
 
     /// Asks another node something that peers may.

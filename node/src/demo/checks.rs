@@ -17,7 +17,7 @@ use crate::cli::Failure;
 use crate::membership::Member;
 use crate::network::Made;
 use crate::node::StatusView;
-use crate::operator::{OperatorAnswer, OperatorQuery, RegisterLine};
+use crate::operator::RegisterLine;
 use crate::replay::{self, ReplayReport};
 
 /// The most memory that all nodes may use together, in bytes.
@@ -69,10 +69,7 @@ impl Run<'_> {
     async fn compare_custodians(&self, report: &mut DemoReport) -> Result<(), Failure> {
         for (member, _) in self.made.members.iter().filter(|(one, _)| one.role == Role::Custodian) {
             let name = member.name.to_string();
-            let answer = self.desk.node(&name)?.query(&OperatorQuery::Accounts).await?;
-            let OperatorAnswer::Accounts(views) = answer else {
-                return Err(Failure::Node(format!("{name} is not a custodian")));
-            };
+            let views = self.desk.node(&name)?.accounts().await?;
             let code = |view: &AccountView| {
                 let found = self
                     .desk
@@ -105,11 +102,7 @@ impl Run<'_> {
         let mut registers = BTreeMap::new();
         for (code, signed) in self.desk.assets() {
             let registrar = self.desk.name_of(&signed.terms.core.registrar)?;
-            let query = OperatorQuery::Register(signed.terms.asset());
-            let OperatorAnswer::Register(lines) = self.desk.node(&registrar)?.query(&query).await?
-            else {
-                return Err(Failure::Node(format!("{registrar} is not a registrar")));
-            };
+            let lines = self.desk.node(&registrar)?.register(signed.terms.asset()).await?;
             let found = lines
                 .iter()
                 .map(|line| ((line.investor.to_string(), code.clone()), line.quantity))

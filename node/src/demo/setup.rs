@@ -157,11 +157,7 @@ impl Desk {
         let deadline = tokio::time::Instant::now() + STEP_WITHIN;
         for name in custodians {
             loop {
-                let OperatorAnswer::Accounts(views) =
-                    self.node(name)?.query(&OperatorQuery::Accounts).await?
-                else {
-                    return Err(Failure::Node(format!("{name} is not a custodian")));
-                };
+                let views = self.node(name)?.accounts().await?;
                 if views.iter().all(|view| view.state == AccountState::Registered) {
                     break;
                 }

@@ -229,8 +229,11 @@ impl Custodian {
         let trade = new_trade(instruction, step.now);
         let key = trade.key();
         if let Some(before) = TRADES.get(step.tx, &key)? {
-            // The same instruction again is the same trade, whatever has become of it and of the balance since.
-            let same = before.instruction == trade.instruction;
+            // The same instruction again is the same trade, whatever has become of it and of the balance since. Who repeats a
+            // command gives it a later expiry; the first one stands.
+            let mut again = trade.instruction;
+            again.expires_at = before.instruction.expires_at;
+            let same = before.instruction == again;
             return Ok(if same {
                 text(key.trade_id.as_str())
             } else {
