@@ -54,6 +54,12 @@ pub struct LinearProof {
 }
 
 impl LinearProof {
+    /// The proof of these parts.
+    pub(crate) fn of(commitments: Vec<Encoded>, responses: Vec<Scalar>) -> Result<Self, Malformed> {
+        let responses: Vec<Response> = responses.into_iter().map(Response).collect();
+        Ok(Self { commitments: commitments.try_into()?, responses: responses.try_into()? })
+    }
+
     /// How many points the proof brings to a verifier.
     #[must_use]
     pub fn points(&self) -> usize {
@@ -113,9 +119,9 @@ pub fn prove(
     for (x, k) in pairs(witness, &nonces).ok_or(WRONG_WITNESS)? {
         let z = k + c * x;
         transcript.absorb_scalar(b"z", &z);
-        responses.push(Response(z));
+        responses.push(z);
     }
-    Ok(LinearProof { commitments: commitments.try_into()?, responses: responses.try_into()? })
+    LinearProof::of(commitments, responses)
 }
 
 /// Adds to `claims` the equations `sum z_v * base - Y - c * target = 0` that hold if `proof` proves `relation`.
@@ -155,7 +161,7 @@ pub fn verify(
 }
 
 /// Absorbs the relation's name and statement, draws `rho` if rows are to be merged, and gives the rows that remain.
-fn open(relation: &Relation, transcript: &mut LedgerTranscript) -> Vec<Row> {
+pub(crate) fn open(relation: &Relation, transcript: &mut LedgerTranscript) -> Vec<Row> {
     transcript.absorb(b"relation", relation.name.as_bytes());
     transcript.absorb(b"statement", &relation.statement);
     let mut rows = relation.rows.clone();

@@ -149,6 +149,39 @@ impl DisclosureKey {
     }
 }
 
+/// Whatever opens ciphertexts to a disclosure key: its secret, or points that officers opened together.
+pub trait Opens {
+    /// `K`.
+    fn point(&self) -> Encoded;
+
+    /// `ciphertext - k*ephemeral`.
+    ///
+    /// (!) Only for points of verified legs in scope; anything else makes its caller a decryption oracle.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if a point does not decode, or was not opened.
+    fn decrypt(
+        &self,
+        ephemeral: &Encoded,
+        ciphertext: &Encoded,
+    ) -> Result<RistrettoPoint, Malformed>;
+}
+
+impl Opens for DisclosureSecret {
+    fn point(&self) -> Encoded {
+        self.0.public()
+    }
+
+    fn decrypt(
+        &self,
+        ephemeral: &Encoded,
+        ciphertext: &Encoded,
+    ) -> Result<RistrettoPoint, Malformed> {
+        Self::decrypt(self, ephemeral, ciphertext)
+    }
+}
+
 /// A disclosure key's secret `k`. Wiped on drop, never printed.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub struct DisclosureSecret(Secret);

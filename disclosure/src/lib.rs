@@ -1,4 +1,5 @@
-//! Selective disclosure: asset terms and their policy, disclosure keys, epochs, sealed memo sections and decryption. No I/O.
+//! Selective disclosure: asset terms and their policy, disclosure keys, epochs, sealed memo sections and
+//! decryption; keys that several officers hold together. No I/O.
 #![forbid(unsafe_code)]
 
 pub mod dlog;
@@ -6,8 +7,9 @@ pub mod key;
 pub mod policy;
 pub mod section;
 pub mod terms;
+pub mod threshold;
 
-pub use key::{DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose};
+pub use key::{DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose, Opens};
 pub use policy::{Epoch, Policy, PolicyError};
 pub use section::{Section, SectionKind, Unreadable};
 pub use terms::{AssetCore, AssetId, AssetTerms, SignedTerms, TermsError};

@@ -9,7 +9,7 @@ use crate::encoding::{self, Malformed};
 use crate::linear::row::{equation, one};
 use crate::linear::{self, LinearProof, Relation};
 use crate::point::B_ENCODED;
-use crate::{Claims, Encoded, LedgerTranscript, Rejected, Secret};
+use crate::{Claims, Encoded, LedgerTranscript, Rejected, Scalar, Secret};
 
 /// The relation's name.
 pub const NAME: &str = "sudare/proof/possession/v1";
@@ -47,6 +47,24 @@ pub fn verify(
     claims: &mut Claims,
 ) -> Result<(), Rejected> {
     linear::verify(&relation(statement), proof, &mut transcript(), claims)
+}
+
+/// The challenge to the nonce commitment `Y`, for provers who hold the key in shares and answer together.
+#[must_use]
+pub fn challenge(statement: &Statement, commitment: &Encoded) -> Scalar {
+    let mut transcript = transcript();
+    linear::open(&relation(statement), &mut transcript);
+    transcript.absorb_point(b"Y", commitment);
+    transcript.challenge(b"c")
+}
+
+/// The proof with nonce commitment `Y` and response `z`, made elsewhere to [`challenge`]'s challenge.
+///
+/// # Errors
+///
+/// [`Malformed`] never in practice: two items are within every limit.
+pub fn assemble(commitment: Encoded, response: Scalar) -> Result<LinearProof, Malformed> {
+    LinearProof::of(vec![commitment], vec![response])
 }
 
 fn transcript() -> LedgerTranscript {

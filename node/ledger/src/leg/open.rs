@@ -4,7 +4,7 @@ use sudare_crypto::encoding::decode;
 use sudare_crypto::point::{B, commit};
 use sudare_crypto::proof::amount::Opening;
 use sudare_crypto::{Encoded, Hash, Malformed, RistrettoPoint, Scalar, Secret, Text};
-use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Field, Section, SectionKind};
+use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Field, Opens, Section, SectionKind};
 
 use super::{Header, Leg, Links, Output, TearOff, TearOffError, TradeInfo};
 use crate::note::{Note, SlotSecrets};
@@ -131,7 +131,7 @@ impl Leg {
     ///
     /// [`OpenError`], if the key is not one of the leg's epoch or a point does not decode. An amount whose memo lies is not
     /// an error: [`Amount::Hidden`].
-    pub fn disclose(&self, epoch: &Epoch, key: &DisclosureSecret) -> Result<Disclosed, OpenError> {
+    pub fn disclose(&self, epoch: &Epoch, key: &impl Opens) -> Result<Disclosed, OpenError> {
         let point = key.point();
         if epoch.number != self.header.epoch || !epoch.keys.iter().any(|one| one.point == point) {
             return Err(OpenError::Scope);
@@ -175,7 +175,7 @@ impl Leg {
     fn amounts(
         &self,
         epoch: &Epoch,
-        key: &DisclosureSecret,
+        key: &impl Opens,
         place: usize,
     ) -> Result<Vec<Amount>, OpenError> {
         let mut amounts = Vec::with_capacity(self.outputs.len());
@@ -195,7 +195,7 @@ impl Leg {
 
     fn parties(
         &self,
-        key: &DisclosureSecret,
+        key: &impl Opens,
         place: usize,
     ) -> Result<(Vec<Encoded>, Vec<Encoded>), OpenError> {
         let (mut senders, mut receivers) = (Vec::new(), Vec::new());
@@ -214,7 +214,7 @@ impl Leg {
     fn read(
         &self,
         epoch: &Epoch,
-        key: &DisclosureSecret,
+        key: &impl Opens,
         kind: SectionKind,
         field: Field,
     ) -> Result<Vec<u8>, OpenError> {
