@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from cases import documents, encoding, legs, proofs, range_proof, settlement
+from cases import documents, encoding, legs, officers, proofs, range_proof, settlement
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 
@@ -41,6 +41,7 @@ FILES = {
     "proofs": proofs.proofs,
     "sections": documents.sealed_sections,
     "policy": documents.policies,
+    "threshold": officers.threshold_keys,
     "note": documents.notes,
     "slot": documents.slots,
     "leg": legs.legs,
