@@ -10,6 +10,7 @@ pub mod membership;
 pub mod net;
 pub mod network;
 pub mod node;
+pub mod opening;
 pub mod operator;
 pub mod replay;
 pub mod runtime;

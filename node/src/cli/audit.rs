@@ -135,7 +135,8 @@ fn solved(pairs: &[String]) -> Result<BTreeMap<Encoded, u64>, Failure> {
     Ok(solved)
 }
 
-fn fields(names: &[String]) -> Result<Fields, Failure> {
+/// The fields with these names.
+pub(super) fn fields(names: &[String]) -> Result<Fields, Failure> {
     let mut fields = Vec::new();
     for name in names {
         let field = Field::ALL.into_iter().find(|field| field.to_string() == *name);

@@ -3,6 +3,7 @@
 mod account;
 mod asset;
 mod audit;
+mod ceremony;
 pub mod connect;
 mod keys;
 mod network;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sudare_crypto::Malformed;
+use sudare_disclosure::threshold::CeremonyError;
 use sudare_ledger::messages::Reason;
 
 use crate::config::ConfigError;
@@ -83,6 +85,9 @@ enum Command {
     /// Make disclosure keys, replay an asset's log with them.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Make and use disclosure keys that several officers hold together, over files carried by hand.
+    #[command(subcommand)]
+    Ceremony(ceremony::CeremonyCommand),
     /// Show where a trade stands, and whom it waits for.
     #[command(subcommand)]
     Tx(trade::TxCommand),
@@ -132,6 +137,9 @@ pub enum Failure {
     /// The node can't run.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// A step of a ceremony.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
     /// A file.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
@@ -144,7 +152,7 @@ impl Failure {
     /// 1: refused or a check failed; 2: wrong use; 3: a node can't be reached; 4: files or configuration.
     fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Refused(_) | Self::Node(_) | Self::CheckFailed(_) => 1,
+            Self::Refused(_) | Self::Node(_) | Self::CheckFailed(_) | Self::Ceremony(_) => 1,
             Self::UnknownMember(_) | Self::UnknownAsset(_) | Self::Usage(_) => 2,
             Self::Net(_) | Self::Start(_) => 3,
             Self::Runtime(error) => error.exit_code(),
@@ -192,6 +200,7 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Redeem(args) => trade::redeem(args, output).await,
         Command::Register(command) => asset::run_register(command, output).await,
         Command::Audit(command) => audit::run(command, output).await,
+        Command::Ceremony(command) => ceremony::run(command, output).await,
         Command::Tx(command) => trade::run_tx(command, output).await,
         Command::Keys(command) => keys::run(command, output).await,
     }

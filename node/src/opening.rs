@@ -1,0 +1,124 @@
+//! Opening legs with a threshold key: an officer verifies the asset's whole log by itself, from a file, before its share touches a point.
+
+use std::collections::BTreeMap;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use rand_core::OsRng;
+use sudare_crypto::encoding::{Version, decode};
+use sudare_crypto::{Encoded, Hash};
+use sudare_disclosure::threshold::{Group, Request};
+use sudare_disclosure::{Epoch, Field, SectionKind, SignedTerms};
+use sudare_ledger::audit::{AssetLog, Replay};
+use sudare_ledger::leg::Leg;
+use sudare_ledger::log::Entry;
+use sudare_ledger::tree::SignedCheckpoint;
+
+use crate::cli::Failure;
+
+/// The longest log file, in bytes.
+pub const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// An asset's whole log below a checkpoint, as a file for machines without a network.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct LogFile {
+    /// Format version.
+    pub version: Version<1>,
+    /// The registrar's checkpoint.
+    pub checkpoint: SignedCheckpoint,
+    /// Canonical bytes of the entries.
+    pub entries: Vec<Vec<u8>>,
+}
+
+/// A final leg of a verified log, in the scope of a group's key.
+#[derive(Debug)]
+pub struct VerifiedLeg {
+    /// The leg.
+    pub leg: Leg,
+    /// The epoch that it is encrypted to.
+    pub epoch: Epoch,
+    /// The epoch's number, as the group counts its keys.
+    pub key: u8,
+}
+
+impl VerifiedLeg {
+    /// Replays the whole log, then takes the leg at `entry`.
+    ///
+    /// Enforces [THR-9], [SEC-5]: final, verified, and encrypted to the group's own key.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CheckFailed`] if anything of the log does not hold; [`Failure::Usage`] if the entry is no leg in the key's scope.
+    pub fn find(log: &LogFile, group: &Group, entry: u64) -> Result<Self, Failure> {
+        let terms = replay(log, group)?;
+        let place = usize::try_from(entry).unwrap_or(usize::MAX);
+        let no_leg = || Failure::Usage(format!("entry {entry} of the log is not a leg"));
+        let bytes = log.entries.get(place).ok_or_else(no_leg)?;
+        let Entry::Leg(found) = decode(bytes, "a log entry")? else { return Err(no_leg()) };
+        let header = &found.leg.header;
+        let scope =
+            || Failure::Usage(format!("entry {entry} is not in the scope of this group's keys"));
+        let epoch =
+            terms.get(&header.terms).and_then(|signed| signed.terms.policy.epoch(header.epoch));
+        let (epoch, key) =
+            (epoch.ok_or_else(scope)?, u8::try_from(header.epoch).map_err(|_| scope())?);
+        let point = group.key(key).ok_or_else(scope)?;
+        let fields = group.subject.fields;
+        if !epoch.keys.iter().any(|one| one.point == point && one.fields == fields) {
+            return Err(scope());
+        }
+        Ok(Self { epoch: epoch.clone(), leg: found.leg, key })
+    }
+
+    /// The request for all points that the group's key opens of the leg.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Malformed`] never in practice: a leg's points are within a request's limit.
+    pub fn request(&self, group: &Group) -> Result<Request, Failure> {
+        let fields = group.subject.fields;
+        let (leg, mut points) = (&self.leg, Vec::<Encoded>::new());
+        if fields.has(Field::Amounts) {
+            points.extend(leg.outputs.iter().map(|output| output.ephemeral));
+        }
+        if fields.has(Field::Parties) {
+            points.extend(leg.inputs.iter().map(|input| input.ephemeral));
+            points.extend(leg.outputs.iter().map(|output| output.slot.slot.ephemeral));
+        }
+        let read = leg.sections.iter().filter(|section| fields.has(field_of(section.kind)));
+        points.extend(read.map(|section| section.ephemeral));
+        Ok(Request::new(group, self.key, leg.hash(), points)?)
+    }
+}
+
+const fn field_of(kind: SectionKind) -> Field {
+    match kind {
+        SectionKind::Opening(_) => Field::Amounts,
+        SectionKind::Parties => Field::Parties,
+        SectionKind::Trade => Field::Trade,
+        SectionKind::Links => Field::Links,
+    }
+}
+
+/// Verifies every entry and the checkpoint; gives the terms by their hashes.
+fn replay(log: &LogFile, group: &Group) -> Result<BTreeMap<Hash, SignedTerms>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::CheckFailed(error.to_string());
+    let mut terms: BTreeMap<Hash, SignedTerms> = BTreeMap::new();
+    let mut registrar = None;
+    for bytes in &log.entries {
+        if let Entry::Terms(signed) = decode(bytes, "a log entry")? {
+            registrar.get_or_insert(signed.terms.core.registrar);
+            terms.insert(signed.terms.hash(), signed);
+        }
+    }
+    let (network, asset) = (group.subject.network, group.subject.asset);
+    let registrar = registrar.ok_or_else(|| failed(&"the log has no terms"))?;
+    // The asset's id is the hash of what names the registrar, and the replay holds terms to the asset.
+    let mut replay = Replay::new(AssetLog { network, asset, registrar }, Vec::new(), OsRng);
+    let mut index: u64 = 0;
+    for bytes in &log.entries {
+        replay.push(index, bytes).map_err(|error| failed(&error))?;
+        index = index.saturating_add(1);
+    }
+    replay.finish(&log.checkpoint, &mut |_, _| None).map_err(|error| failed(&error))?;
+    Ok(terms)
+}
