@@ -1,12 +1,14 @@
 //! Keys, commitments and proofs of the confidential ledger, on ristretto255. No I/O, no async, no clock.
 //!
 //! Every relation of the protocol is one file under [`proof`]. A verifier turns proof bytes into [`Claims`]: linear
-//! equations in the group and range statements; [`Claims::accept`] decides them together.
+//! equations in the group and range statements; a [`Batch`] decides those of many proofs together.
 #![forbid(unsafe_code)]
 
+mod batch;
 pub mod claims;
 pub mod derive;
 pub mod encoding;
+mod field;
 mod hash;
 pub mod linear;
 mod node_key;
@@ -15,6 +17,7 @@ pub mod point;
 pub mod proof;
 mod transcript;
 
+pub use batch::{Batch, Culprit, Refused};
 pub use claims::{Claims, Rejected};
 pub use curve25519_dalek::ristretto::RistrettoPoint;
 pub use curve25519_dalek::scalar::Scalar;

@@ -4,6 +4,9 @@
 //! the shared transcript. Rows that only repeat variables pinned by other rows may be merged by powers of a challenge
 //! `rho` drawn after all their points. Specified in `specs/transcript.md`.
 
+use std::slice;
+
+use ark_ff::Field;
 use borsh::{BorshDeserialize, BorshSerialize};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -13,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::claims::Residue;
 use crate::encoding::{Bounded, Malformed};
+use crate::field::{Fr, field};
 use crate::point::scalar;
 use crate::{Claims, Encoded, LedgerTranscript, Rejected, pairs};
 
@@ -98,7 +102,8 @@ pub fn prove(
     if witness.len() != relation.variables {
         return Err(WRONG_WITNESS);
     }
-    let rows = open(relation, transcript);
+    let rho = open(relation, transcript);
+    let rows = rows(relation, rho);
     let mut builder = transcript.0.build_rng();
     for x in witness {
         builder = builder.rekey_with_witness_bytes(b"x", x.as_bytes());
@@ -124,7 +129,9 @@ pub fn prove(
     LinearProof::of(commitments, responses)
 }
 
-/// Adds to `claims` the equations `sum z_v * base - Y - c * target = 0` that hold if `proof` proves `relation`.
+/// Adds to `claims` the equations `Y + c * target - sum z_v * base = 0` that hold if `proof` proves `relation`.
+///
+/// `Y` stands in them once, so that a batch multiplies it by the short weight alone.
 ///
 /// # Errors
 ///
@@ -135,38 +142,52 @@ pub fn verify(
     transcript: &mut LedgerTranscript,
     claims: &mut Claims,
 ) -> Result<(), Rejected> {
-    let rows = open(relation, transcript);
+    let rho = open(relation, transcript);
     let shape = Rejected::Shape(relation.name);
-    let rows = pairs(&rows, &proof.commitments).ok_or(shape)?;
-    if proof.responses.len() != relation.variables {
+    let merged = usize::from(rho.is_some());
+    if proof.commitments.len().checked_sub(merged) != Some(relation.rows.len())
+        || proof.responses.len() != relation.variables
+    {
         return Err(shape);
     }
     for commitment in &proof.commitments {
         transcript.absorb_point(b"Y", commitment);
     }
-    let c = transcript.challenge(b"c");
+    let c = field(&transcript.challenge(b"c"));
     for response in &proof.responses {
         transcript.absorb_scalar(b"z", &response.0);
     }
-    for (row, commitment) in rows {
-        let mut terms = vec![(-Scalar::ONE, *commitment)];
-        terms.extend(row.target.iter().map(|(coefficient, point)| (-c * coefficient, *point)));
-        for (variable, base) in &row.terms {
-            let z = proof.responses.get(*variable).ok_or(shape)?;
-            terms.extend(base.iter().map(|(coefficient, point)| (z.0 * coefficient, *point)));
+    let responses: Vec<Fr> = proof.responses.iter().map(|response| field(&response.0)).collect();
+    let mut commitments = proof.commitments.iter();
+    let own = relation.rows.iter().map(slice::from_ref);
+    for rows in own.chain(rho.is_some().then_some(relation.merged.as_slice())) {
+        let commitment = commitments.next().ok_or(shape)?;
+        let mut terms = vec![(Fr::ONE, *commitment)];
+        let (mut power, rho) = (Fr::ONE, rho.as_ref().map_or(Fr::ONE, field));
+        for row in rows {
+            extend(&mut terms, &row.target, c * power);
+            for (variable, base) in &row.terms {
+                let z = responses.get(*variable).ok_or(shape)?;
+                extend(&mut terms, base, -(power * z));
+            }
+            power *= rho;
         }
         claims.residues.push(Residue { relation: relation.name, terms });
     }
     Ok(())
 }
 
-/// Absorbs the relation's name and statement, draws `rho` if rows are to be merged, and gives the rows that remain.
-pub(crate) fn open(relation: &Relation, transcript: &mut LedgerTranscript) -> Vec<Row> {
+/// Absorbs the relation's name and statement, and draws `rho` if rows are to be merged.
+pub(crate) fn open(relation: &Relation, transcript: &mut LedgerTranscript) -> Option<Scalar> {
     transcript.absorb(b"relation", relation.name.as_bytes());
     transcript.absorb(b"statement", &relation.statement);
+    (!relation.merged.is_empty()).then(|| transcript.challenge(b"rho"))
+}
+
+/// The rows that are proved: those with a commitment of their own, and the merged ones as one.
+fn rows(relation: &Relation, rho: Option<Scalar>) -> Vec<Row> {
     let mut rows = relation.rows.clone();
-    if !relation.merged.is_empty() {
-        let rho = transcript.challenge(b"rho");
+    if let Some(rho) = rho {
         let mut power = Scalar::ONE;
         let mut sum = Row { target: Vec::new(), terms: Vec::new() };
         for row in &relation.merged {
@@ -183,6 +204,19 @@ pub(crate) fn open(relation: &Relation, transcript: &mut LedgerTranscript) -> Ve
         rows.push(sum);
     }
     rows
+}
+
+/// Appends the combination times `by`.
+fn extend(terms: &mut Vec<(Fr, Encoded)>, combination: &Combination, by: Fr) {
+    terms.extend(combination.iter().map(|(coefficient, point)| {
+        // Nearly all coefficients are one of these two.
+        let scaled = match coefficient {
+            one if *one == Scalar::ONE => by,
+            minus if -minus == Scalar::ONE => -by,
+            other => field(other) * by,
+        };
+        (scaled, *point)
+    }));
 }
 
 /// `sum nonce * base`, in constant time in the nonces.

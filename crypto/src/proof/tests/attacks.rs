@@ -1,14 +1,13 @@
 //! The rules marked (!) in the protocol, each as the attack that it stops: carried out against a relation without the rule,
 //! where it works, then tried against ours.
 
-use bulletproofs::RangeProof;
+use bulletproofs::{BulletproofGens, PedersenGens, RangeProof};
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use merlin::Transcript;
 
 use super::relations::{encoded, points, scalar};
 use super::{decide, provable, prove, rng, transcript};
-use crate::claims::{GENERATORS, PEDERSEN};
 use crate::encoding::encode;
 use crate::linear::row::{difference, equation, one};
 use crate::linear::{Relation, Row};
@@ -380,8 +379,8 @@ fn a_range_proof_of_one_leg_is_refused_in_another() {
     // A range proof on a transcript that says nothing of the leg stands in any.
     let unbound = || Transcript::new(b"range");
     let (proof, compressed) = RangeProof::prove_single_with_rng(
-        &GENERATORS,
-        &PEDERSEN,
+        &BulletproofGens::new(range::BITS, 1),
+        &PedersenGens::default(),
         &mut unbound(),
         opening.value,
         &opening.blinding,
@@ -391,8 +390,8 @@ fn a_range_proof_of_one_leg_is_refused_in_another() {
     .unwrap();
     for _leg in ["a leg", "another leg"] {
         let verified = proof.verify_single_with_rng(
-            &GENERATORS,
-            &PEDERSEN,
+            &BulletproofGens::new(range::BITS, 1),
+            &PedersenGens::default(),
             &mut unbound(),
             &compressed,
             range::BITS,

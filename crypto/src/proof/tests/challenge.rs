@@ -1,9 +1,11 @@
 //! A challenge depends on every message before it; each message left out is a forgery, carried out here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::relations::{Case, all, one_each};
 use super::{assemble, decide, parse, parts, provable, prove, rng, transcript};
+use crate::claims::Residue;
+use crate::field::{field, scalar};
 use crate::linear::{Combination, LinearProof, Relation, Row};
 use crate::point::{B, B_ENCODED};
 use crate::proof::{balance, links, range};
@@ -130,8 +132,7 @@ fn the_copy_that_omits_nothing_is_the_verifier() {
         let (mut copied, mut real) = (Claims::new(), Claims::new());
         weak_verify(&relation, &proof, &mut transcript(), &mut copied, Omitted::Nothing);
         crate::linear::verify(&relation, &proof, &mut transcript(), &mut real).unwrap();
-        let equations = |claims: Claims| claims.residues.into_iter().map(|r| r.terms).collect();
-        let (copied, real): (Vec<_>, Vec<_>) = (equations(copied), equations(real));
+        let (copied, real) = (equations(&copied), equations(&real));
         assert_eq!(copied, real, "{}", case.name);
     }
 }
@@ -212,13 +213,10 @@ fn without_the_responses_weights_drawn_from_the_transcript_cancel_a_false_balanc
 
 #[test]
 fn two_false_equations_that_cancel_are_refused_whatever_the_order() {
-    let residue = |sign: Scalar| crate::claims::Residue {
-        relation: "a half",
-        terms: vec![(sign * Scalar::from(1000u64), *B_ENCODED)],
-    };
+    let residue = |sign: Scalar| residue("a half", &[(sign * Scalar::from(1000u64), *B_ENCODED)]);
     for signs in [[Scalar::ONE, -Scalar::ONE], [-Scalar::ONE, Scalar::ONE]] {
         let claims = Claims { residues: signs.map(residue).to_vec(), ..Claims::new() };
-        let sum: Combination = claims.residues.iter().flat_map(|r| r.terms.clone()).collect();
+        let sum: Combination = claims.residues.iter().flat_map(terms_of).collect();
         assert!(vanishes(&sum));
         for seed in 0..100 {
             assert_eq!(claims.accept(&mut rng(seed)), Err(Rejected::False("a half")));
@@ -244,11 +242,11 @@ impl Challenges {
         let (mut claims, on_transcript) = (Claims::new(), case.on_transcript);
         case.verify(edit, proof, &mut transcript, &mut claims).unwrap();
         let relation = case.rows(edit).unwrap();
-        let first = &claims.residues[0].terms;
-        // A residue begins with -Y; then comes -c times the target.
-        let c = -first[1].0 * relation.rows[0].target[0].0.invert();
-        let last = &claims.residues.last().unwrap().terms;
-        let powers = last.iter().skip(1).map(|(coefficient, _)| -coefficient * c.invert());
+        let first = terms_of(&claims.residues[0]);
+        // A residue begins with Y; then comes c times the target.
+        let c = first[1].0 * relation.rows[0].target[0].0.invert();
+        let last = terms_of(claims.residues.last().unwrap());
+        let powers = last.iter().skip(1).map(|(coefficient, _)| coefficient * c.invert());
         let merges = relation.merged.len() > 1 || case.relation == links::NAME;
         let is_power = |x: &Scalar| *x != Scalar::ONE && *x != -Scalar::ONE;
         let rho = merges.then(|| powers.into_iter().find(is_power).unwrap().to_bytes());
@@ -313,12 +311,12 @@ fn weak_verify(
         responses.iter().for_each(|z| transcript.absorb_scalar(b"z", z));
     }
     for (row, commitment) in pairs(&rows, &commitments).unwrap() {
-        let mut terms = vec![(-Scalar::ONE, *commitment)];
-        terms.extend(scaled(&row.target, -c));
+        let mut terms = vec![(Scalar::ONE, *commitment)];
+        terms.extend(scaled(&row.target, c));
         for (variable, base) in &row.terms {
-            terms.extend(scaled(base, responses[*variable]));
+            terms.extend(scaled(base, -responses[*variable]));
         }
-        claims.residues.push(crate::claims::Residue { relation: relation.name, terms });
+        claims.residues.push(residue(relation.name, &terms));
     }
 }
 
@@ -376,8 +374,19 @@ fn mint_from_nothing(weights: fn(&mut LedgerTranscript) -> [Scalar; 2]) -> (Clai
     let (claims, weights) = verify([&assemble(&y_wrap, &[z_wrap]), &balance_proof]);
     assert_eq!(weights, [first, second], "the weights do not depend on the responses");
     let sum = pairs(&claims.residues, &weights).unwrap();
-    let sum = sum.flat_map(|(residue, weight)| scaled(&residue.terms, *weight)).collect();
+    let sum = sum.flat_map(|(residue, weight)| scaled(&terms_of(residue), *weight)).collect();
     (claims, sum)
+}
+
+/// Each equation, its points in order.
+fn equations(claims: &Claims) -> Vec<BTreeMap<Encoded, Scalar>> {
+    let equation = |residue: &Residue| {
+        terms_of(residue).into_iter().fold(BTreeMap::new(), |mut sum, (coefficient, point)| {
+            *sum.entry(point).or_default() += coefficient;
+            sum
+        })
+    };
+    claims.residues.iter().map(equation).collect()
 }
 
 fn with_rows() -> Vec<Case> {
@@ -415,6 +424,16 @@ fn respond(nonces: &[Scalar], c: Scalar, witness: &[Scalar]) -> Vec<Scalar> {
 
 fn scaled(combination: &Combination, by: Scalar) -> Combination {
     combination.iter().map(|(coefficient, point)| (coefficient * by, *point)).collect()
+}
+
+/// A residue with these terms.
+fn residue(relation: &'static str, terms: &[(Scalar, Encoded)]) -> Residue {
+    let terms = terms.iter().map(|(coefficient, point)| (field(coefficient), *point));
+    Residue { relation, terms: terms.collect() }
+}
+
+fn terms_of(residue: &Residue) -> Combination {
+    residue.terms.iter().map(|(coefficient, point)| (scalar(coefficient), *point)).collect()
 }
 
 fn evaluate(combination: &Combination) -> RistrettoPoint {

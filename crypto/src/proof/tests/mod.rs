@@ -2,6 +2,7 @@
 //! the protocol's own attacks in `attacks`.
 
 mod attacks;
+mod batch;
 mod challenge;
 mod edits;
 mod refusals;

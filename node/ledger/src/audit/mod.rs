@@ -258,6 +258,9 @@ impl<R: CryptoRngCore> Replay<R> {
     /// Enforces [SEC-5]: keys are applied only to verified legs.
     fn flush(&mut self) -> Result<(), AuditError> {
         let Batch { legs, claims } = std::mem::take(&mut self.batch);
+        if legs.is_empty() {
+            return Ok(());
+        }
         if claims.accept(&mut self.rng).is_err() {
             return Err(self.culprit(&legs));
         }
@@ -289,7 +292,12 @@ impl<R: CryptoRngCore> Replay<R> {
         AuditError::Randomness
     }
 
-    fn accept_links(&mut self, links: Vec<(u64, Claims)>) -> Result<(), AuditError> {
+    fn accept_links(&mut self, mut links: Vec<(u64, Claims)>) -> Result<(), AuditError> {
+        // An issue spends nothing, and without the links of a leg nobody can decide them.
+        links.retain(|(_, claims)| !claims.is_empty());
+        if links.is_empty() {
+            return Ok(());
+        }
         let mut all = Claims::new();
         links.iter().for_each(|(_, claims)| all.append(claims.clone()));
         if all.accept(&mut self.rng).is_ok() {

@@ -1,15 +1,18 @@
 //! `[RNG]` Every output commits to a value below 2^64: one aggregated Bulletproof a leg (Bünz et al. 2018), on the leg's transcript.
 //!
-//! The `bulletproofs` crate proves and verifies; the verifier pads the commitments to a power of two with commitments to
-//! zero under zero blinding, which the prover pads alike. It runs on a fork of the transcript, so that a verifier can defer
-//! it; the transcript itself goes on with the proof's bytes.
+//! The `bulletproofs` crate proves; its proofs are verified here, many at once ([`claim`]). The verifier pads the commitments to a
+//! power of two with commitments to zero under zero blinding, which the prover pads alike. It runs on a fork of the transcript;
+//! the transcript itself goes on with the proof's bytes.
 
-use bulletproofs::RangeProof;
+pub(crate) mod claim;
+pub(crate) mod generators;
+
+use bulletproofs::{PedersenGens, RangeProof};
 use rand_core::CryptoRngCore;
 use zeroize::Zeroizing;
 
+use self::claim::RangeClaim;
 use super::amount::Opening;
-use crate::claims::{GENERATORS, PEDERSEN, RangeClaim};
 use crate::encoding::Malformed;
 use crate::{Claims, Encoded, LedgerTranscript, Rejected, Scalar};
 
@@ -57,8 +60,8 @@ pub fn prove(
             .rekey_with_witness_bytes(b"r", opening.blinding.as_bytes());
     }
     let (proof, _) = RangeProof::prove_multiple_with_rng(
-        &GENERATORS,
-        &PEDERSEN,
+        generators::of_crate(padded),
+        &PedersenGens::default(),
         &mut transcript.0.clone(),
         &values,
         &blindings,
@@ -71,29 +74,23 @@ pub fn prove(
     Ok(proof)
 }
 
-/// Adds the range statement to `claims`, to be decided by [`Claims::accept`].
+/// Adds the range statement to `claims`, to be decided by [`Claims::accept`] or in a [`crate::Batch`].
 ///
 /// # Errors
 ///
-/// [`Rejected::Shape`] if there are none or too many commitments, or the proof has not the one length it can have.
+/// [`Rejected::Shape`] if there are none or too many commitments, the proof has not the one length it can have, a point of it is
+/// the identity or a scalar not reduced.
 pub fn verify(
     commitments: &[Encoded],
     proof: &[u8],
     transcript: &mut LedgerTranscript,
     claims: &mut Claims,
 ) -> Result<(), Rejected> {
-    if commitments.is_empty()
-        || commitments.len() > OUTPUTS_MAX
-        || proof.len() != proof_bytes(commitments.len())
-    {
+    if commitments.is_empty() || commitments.len() > OUTPUTS_MAX {
         return Err(Rejected::Shape(NAME));
     }
     transcript.absorb(b"relation", NAME.as_bytes());
-    claims.ranges.push(RangeClaim {
-        transcript: transcript.clone(),
-        commitments: commitments.to_vec(),
-        proof: proof.to_vec(),
-    });
+    claims.ranges.push(RangeClaim::read(commitments, proof, transcript)?);
     transcript.absorb(b"range", proof);
     Ok(())
 }

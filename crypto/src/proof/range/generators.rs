@@ -1,0 +1,72 @@
+//! The generators of the range proof: those of the `bulletproofs` crate, which shares only half of its own.
+
+use std::sync::OnceLock;
+
+use bulletproofs::BulletproofGens;
+use curve25519_dalek::ristretto::RistrettoPoint;
+use sha3::Shake256;
+use sha3::digest::{ExtendableOutput, Update, XofReader};
+
+use super::{BITS, OUTPUTS_MAX};
+
+/// The generators of one value's bits.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    /// `G` of each bit.
+    pub(crate) g: Vec<RistrettoPoint>,
+    /// `H` of each bit.
+    pub(crate) h: Vec<RistrettoPoint>,
+}
+
+/// The generators of a value, counted from 0; none beyond [`OUTPUTS_MAX`]. They are made when first asked for, in about 2 ms.
+pub(crate) fn of_value(value: u8) -> Option<&'static Chain> {
+    static CHAINS: [OnceLock<Chain>; OUTPUTS_MAX] = [const { OnceLock::new() }; OUTPUTS_MAX];
+    let once = CHAINS.get(usize::from(value))?;
+    Some(once.get_or_init(|| Chain { g: chain(b'G', value), h: chain(b'H', value) }))
+}
+
+/// The crate's own, for its prover, which takes them for as many values as it proves or more.
+pub(super) fn of_crate(values: usize) -> &'static BulletproofGens {
+    static FEW: OnceLock<BulletproofGens> = OnceLock::new();
+    static ALL: OnceLock<BulletproofGens> = OnceLock::new();
+    let (once, capacity) = if values <= 4 { (&FEW, 4) } else { (&ALL, OUTPUTS_MAX) };
+    once.get_or_init(|| BulletproofGens::new(BITS, capacity))
+}
+
+/// SHAKE-256 of the letter and the value's number, 64 bytes a point.
+fn chain(letter: u8, value: u8) -> Vec<RistrettoPoint> {
+    let mut shake = Shake256::default();
+    shake.update(b"GeneratorsChain");
+    shake.update(&[letter, value, 0, 0, 0]);
+    let mut bytes = shake.finalize_xof();
+    (0..BITS)
+        .map(|_| {
+            let mut wide = [0; 64];
+            bytes.read(&mut wide);
+            RistrettoPoint::from_uniform_bytes(&wide)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generators_are_the_crates() {
+        let crates = BulletproofGens::new(BITS, OUTPUTS_MAX);
+        let mut seen = Vec::new();
+        assert!(of_value(u8::try_from(OUTPUTS_MAX).unwrap()).is_none());
+        for (value, index) in crate::numbered(0..OUTPUTS_MAX) {
+            let chain = of_value(value).unwrap();
+            let its: Vec<_> = crates.share(index).G(BITS).copied().collect();
+            assert_eq!(chain.g, its, "value {value}");
+            // Its `H` shows in its proofs alone.
+            seen.extend([&chain.g, &chain.h].map(|points| points[0].compress().to_bytes()));
+        }
+        assert_eq!(seen.len(), 2 * OUTPUTS_MAX);
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 2 * OUTPUTS_MAX);
+    }
+}

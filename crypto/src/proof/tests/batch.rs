@@ -1,0 +1,110 @@
+//! Batches: the same answers as one by one, every culprit named, nothing hidden by what stands beside it.
+
+use super::relations::{Case, all, one_each};
+use super::{rng, transcript};
+use crate::claims::Residue;
+use crate::field::{Fr, field};
+use crate::point::B_ENCODED;
+use crate::{Batch, Claims, Culprit, Refused, Rejected, Scalar};
+
+/// The claims of a case, honest or with the lowest byte of its last scalar changed.
+fn claims(case: &Case, bad: bool) -> Claims {
+    let (mut claims, mut proof) = (Claims::new(), case.proof.clone());
+    let last = proof.len() - 32;
+    proof[last] ^= u8::from(bad);
+    case.verify(None, &proof, &mut transcript(), &mut claims).unwrap();
+    claims
+}
+
+/// Decides the cases in one batch, those at `bad` changed.
+fn decide(cases: &[Case], bad: &[usize]) -> Result<(), Refused> {
+    let mut batch = Batch::new();
+    for (index, case) in cases.iter().enumerate() {
+        assert_eq!(batch.add(claims(case, bad.contains(&index))), index);
+    }
+    batch.decide(&mut rng(1))
+}
+
+fn culprits(cases: &[Case], bad: &[usize]) -> Result<(), Refused> {
+    let culprit = |index: &usize| Culprit {
+        index: *index,
+        rejected: Rejected::False(cases[*index].relation),
+    };
+    Err(Refused::Culprits(bad.iter().map(culprit).collect()))
+}
+
+#[test]
+fn all_relations_in_all_shapes_are_accepted_together() {
+    assert_eq!(decide(&all(), &[]), Ok(()));
+}
+
+#[test]
+fn a_bad_claim_is_named_wherever_it_hides() {
+    let cases = all();
+    for bad in 0..cases.len() {
+        assert_eq!(decide(&cases, &[bad]), culprits(&cases, &[bad]));
+    }
+}
+
+#[test]
+fn every_set_of_culprits_is_named_whole() {
+    let cases = one_each();
+    for set in 1..1_usize << cases.len() {
+        let bad: Vec<_> = (0..cases.len()).filter(|index| set >> index & 1 == 1).collect();
+        assert_eq!(decide(&cases, &bad), culprits(&cases, &bad));
+    }
+}
+
+#[test]
+fn an_empty_batch_and_empty_claims_are_refused() {
+    let nothing = Culprit { index: 1, rejected: Rejected::Nothing };
+    assert_eq!(Batch::new().decide(&mut rng(1)), Err(Refused::Empty));
+    assert_eq!(Claims::new().accept(&mut rng(1)), Err(Rejected::Nothing));
+    let mut batch = Batch::new();
+    let honest = claims(&one_each()[0], false);
+    for one in [honest.clone(), Claims::new(), honest] {
+        batch.add(one);
+    }
+    assert_eq!(batch.decide(&mut rng(1)), Err(Refused::Culprits(vec![nothing])));
+}
+
+#[test]
+fn claims_given_twice_are_judged_twice() {
+    for case in one_each() {
+        let twice = |bad: [bool; 2]| {
+            let mut batch = Batch::new();
+            for bad in bad {
+                batch.add(claims(&case, bad));
+            }
+            batch.decide(&mut rng(1))
+        };
+        let at = |index| Culprit { index, rejected: Rejected::False(case.relation) };
+        assert_eq!(twice([false, false]), Ok(()));
+        assert_eq!(twice([true, false]), Err(Refused::Culprits(vec![at(0)])));
+        assert_eq!(twice([true, true]), Err(Refused::Culprits(vec![at(0), at(1)])));
+    }
+}
+
+/// Claims off by this many `B`.
+fn off_by(amount: Fr) -> Claims {
+    let residue = Residue { relation: "off", terms: vec![(amount, *B_ENCODED)] };
+    Claims { residues: vec![residue], ..Claims::new() }
+}
+
+#[test]
+fn false_claims_that_cancel_are_refused_wherever_they_stand() {
+    let amount = field(&Scalar::from(1000u64));
+    for distance in 1..8 {
+        let mut batch = Batch::new();
+        for index in 0..=distance {
+            batch.add(match index {
+                0 => off_by(amount),
+                _ if index == distance => off_by(-amount),
+                _ => claims(&one_each()[0], false),
+            });
+        }
+        let off = |index| Culprit { index, rejected: Rejected::False("off") };
+        let refused = batch.decide(&mut rng(1));
+        assert_eq!(refused, Err(Refused::Culprits(vec![off(0), off(distance)])));
+    }
+}
