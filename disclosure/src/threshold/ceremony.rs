@@ -116,16 +116,7 @@ impl<'a> Party<'a> {
     ///
     /// [`CeremonyError`].
     pub fn commit(&self) -> Result<Message, CeremonyError> {
-        let mut polynomials = Vec::new();
-        if self.dealer().is_some() {
-            for epoch in 0..self.plan.epochs() {
-                polynomials.push(self.polynomial(epoch)?);
-            }
-        }
-        let receives = self.plan.receiver(&self.key.id()).is_some();
-        let sealing = receives.then(|| self.sealing().public());
-        let body = Commit { sealing, polynomials: polynomials.try_into()? };
-        Ok(Message::new(self.plan, self.key, None, Body::Commit(body)))
+        Ok(Message::new(self.plan, self.key, None, Body::Commit(self.own_commit()?)))
     }
 
     /// The second step of those who deal: a message for each receiver but this officer. Keep [`Self::state`] before you hand them
@@ -139,7 +130,7 @@ impl<'a> Party<'a> {
     pub fn deal(&mut self, commits: &[Message]) -> Result<Vec<Message>, CeremonyError> {
         let own = self.key.id();
         self.dealer().ok_or(CeremonyError::Stranger(own))?;
-        let commits = Commits::collect(self.plan, commits)?;
+        let commits = self.collect(commits)?;
         let accepted = commits.accepted();
         if self.state.accepted.is_some_and(|before| before != accepted) {
             return Err(CeremonyError::AlreadyDealt);
@@ -181,7 +172,7 @@ impl<'a> Party<'a> {
     ) -> Result<Finished, CeremonyError> {
         let own = self.key.id();
         let index = self.plan.receiver(&own).ok_or(CeremonyError::Stranger(own))?;
-        let commits = Commits::collect(self.plan, commits)?;
+        let commits = self.collect(commits)?;
         if self.dealer().is_some() && self.state.accepted != Some(commits.accepted()) {
             let dealt = self.state.accepted.is_some();
             return Err(if dealt { CeremonyError::AlreadyDealt } else { CeremonyError::NotDealt });
@@ -198,6 +189,28 @@ impl<'a> Party<'a> {
         let responses = self.responses(&commits, &group, &shares)?.try_into()?;
         let body = Body::Confirm(Confirm { group: group.sign(self.key.signing()), responses });
         Ok(Finished { shares, confirm: Message::new(self.plan, self.key, None, body) })
+    }
+
+    fn own_commit(&self) -> Result<Commit, CeremonyError> {
+        let mut polynomials = Vec::new();
+        if self.dealer().is_some() {
+            for epoch in 0..self.plan.epochs() {
+                polynomials.push(self.polynomial(epoch)?);
+            }
+        }
+        let receives = self.plan.receiver(&self.key.id()).is_some();
+        let sealing = receives.then(|| self.sealing().public());
+        Ok(Commit { sealing, polynomials: polynomials.try_into()? })
+    }
+
+    /// Everybody's commitments, with this officer's own as this state says them: those of another state would make it look as if
+    /// others, or this officer, had cheated.
+    fn collect(&self, messages: &[Message]) -> Result<Commits<'a>, CeremonyError> {
+        let commits = Commits::collect(self.plan, messages)?;
+        if commits.of(&self.key.id()).map(encode) != Some(encode(&self.own_commit()?)) {
+            return Err(CeremonyError::NotOwnCommit);
+        }
+        Ok(commits)
     }
 
     fn dealer(&self) -> Option<u8> {

@@ -40,6 +40,11 @@ impl<'a> Commits<'a> {
         accepted(self.plan, &self.all)
     }
 
+    /// What one officer said.
+    pub(super) fn of(&self, id: &NodeId) -> Option<&Commit> {
+        self.all.get(id)
+    }
+
     /// The receiver's one-time key for sub-shares.
     pub(super) fn sealing(&self, id: &NodeId) -> Option<Encoded> {
         self.all.get(id)?.sealing

@@ -96,6 +96,11 @@ pub enum CeremonyError {
         /// Whose.
         names: String,
     },
+    /// An own message that this state did not say.
+    #[error(
+        "the `commit` file under this officer's own name was made with another state: take the file that this state made, or start a new ceremony"
+    )]
+    NotOwnCommit,
     /// Other commitments than before.
     #[error(
         "(!) this officer has dealt for other commitments before: take the files of that time, or start a new ceremony"

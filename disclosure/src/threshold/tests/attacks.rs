@@ -249,6 +249,25 @@ fn files_out_of_place_are_refused_with_the_reason() {
 }
 
 #[test]
+fn an_officer_who_began_again_with_another_state_blames_nobody_else() {
+    let (mut rng, people) = (rng(), people());
+    let (_, old, plan) = moving(&people, &mut rng);
+    let mut run = Run::start(&plan, &people, &old, &mut rng);
+    run.deal();
+    // A dealer, and one who only receives.
+    for id in [plan.dealers()[0].1.id, plan.officers[0].id] {
+        let state = State::new(&plan, &mut rng);
+        let mut again = Party::new(&plan, people.key(&id), old.get(&id), state).unwrap();
+        let refused = if plan.dealer(&id).is_some() {
+            again.deal(&run.commits).unwrap_err()
+        } else {
+            again.finish(&run.commits, &run.deals_to(&id)).unwrap_err()
+        };
+        assert_eq!(refused, CeremonyError::NotOwnCommit);
+    }
+}
+
+#[test]
 fn every_changed_byte_of_a_message_is_noticed() {
     let (mut rng, people) = (rng(), people());
     let (_, old, plan) = moving(&people, &mut rng);
