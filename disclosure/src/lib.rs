@@ -11,5 +11,5 @@ pub mod threshold;
 
 pub use key::{DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose, Opens};
 pub use policy::{Epoch, Policy, PolicyError};
-pub use section::{Section, SectionKind, Unreadable};
+pub use section::{ContentKey, Section, SectionKind, Unreadable};
 pub use terms::{AssetCore, AssetId, AssetTerms, SignedTerms, TermsError};

@@ -46,6 +46,10 @@ pub struct Section {
     pub body: Bounded<u8, BODY_MAX>,
 }
 
+/// What opens one section and nothing else: a reader hands it on to show that section's content. Wiped on drop, never printed.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct ContentKey(Seed);
+
 /// A section does not open for this reader. One answer whatever the cause, so that it is no oracle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("this section does not open with this key")]
@@ -92,16 +96,7 @@ impl Section {
     ///
     /// [`Unreadable`], whatever the cause.
     pub fn open(&self, message: &RistrettoPoint, context: &[u8]) -> Result<Vec<u8>, Unreadable> {
-        let key = content_key(message, self.kind, context);
-        if key_hash(&key) != self.key_hash {
-            return Err(Unreadable);
-        }
-        ChaCha20Poly1305::new(Key::from_slice(&key.0))
-            .decrypt(
-                &Nonce::default(),
-                Payload { msg: &self.body, aad: &aad(self.kind, &self.ephemeral, context) },
-            )
-            .map_err(|_| Unreadable)
+        self.open_by(&ContentKey(content_key(message, self.kind, context)), context)
     }
 
     /// Opens the section for the reader in place `index` with its secret.
@@ -115,9 +110,41 @@ impl Section {
         secret: &Secret,
         context: &[u8],
     ) -> Result<Vec<u8>, Unreadable> {
+        self.open_by(&self.key_for(index, secret, context)?, context)
+    }
+
+    /// The content key that the reader in place `index` unwraps with its secret.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`], unless it is the section's.
+    pub fn key_for(
+        &self,
+        index: usize,
+        secret: &Secret,
+        context: &[u8],
+    ) -> Result<ContentKey, Unreadable> {
         let wrap = self.wraps.get(index).ok_or(Unreadable)?.decompress().map_err(|_| Unreadable)?;
         let ephemeral = self.ephemeral.decompress().map_err(|_| Unreadable)?;
-        self.open(&(wrap - ephemeral * secret.0), context)
+        let key = content_key(&(wrap - ephemeral * secret.0), self.kind, context);
+        if key_hash(&key) == self.key_hash { Ok(ContentKey(key)) } else { Err(Unreadable) }
+    }
+
+    /// Opens the section with its content key.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`], whatever the cause.
+    pub fn open_by(&self, key: &ContentKey, context: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        if key_hash(&key.0) != self.key_hash {
+            return Err(Unreadable);
+        }
+        ChaCha20Poly1305::new(Key::from_slice(&key.0.0))
+            .decrypt(
+                &Nonce::default(),
+                Payload { msg: &self.body, aad: &aad(self.kind, &self.ephemeral, context) },
+            )
+            .map_err(|_| Unreadable)
     }
 
     /// The public inputs of the section in the wrap proof, for these readers.

@@ -15,8 +15,10 @@ use sudare_ledger::leg::TearOff;
 use sudare_ledger::log::{Entry, FinalLeg};
 use sudare_ledger::messages::{Reason, Settlement};
 use sudare_ledger::notary::Notary;
-use sudare_ledger::registrar::{HoldingView, Registrar};
+use sudare_ledger::note::NoteId;
+use sudare_ledger::registrar::{AssetView, EntryView, HoldingView, LegState, Registrar};
 use sudare_ledger::role::Role;
+use sudare_ledger::transaction::TxId;
 use sudare_ledger::tree::SignedCheckpoint;
 
 use crate::cli::Failure;
@@ -159,11 +161,16 @@ impl Queries for RegistrarReads {
             PeerQuery::Log { asset, from } if operator || role == Role::Regulator => {
                 log(kv, asset, from)
             }
-            PeerQuery::Consistency { asset, old, new } if operator || role == Role::Regulator => {
+            PeerQuery::Consistency { asset, old, new } if operator || role != Role::Registrar => {
                 let proof =
                     Registrar::consistency(kv, asset, old, new).map_err(|_| Reason::Malformed)?;
                 Ok(encode(&PeerAnswer::Consistency(proof)))
             }
+            PeerQuery::AssetCheckpoint(asset) if operator || role != Role::Registrar => {
+                let view = Registrar::asset(kv, asset)?.ok_or(Reason::UnknownAsset)?;
+                Ok(encode(&PeerAnswer::Checkpoint(newest(&view)?)))
+            }
+            PeerQuery::Outputs(tx) if role == Role::Custodian => outputs(kv, tx, question.from.id),
             PeerQuery::OwnOutputs { asset, from } if role == Role::Custodian => {
                 own_outputs(kv, asset, from, question.from.id)
             }
@@ -214,8 +221,7 @@ fn register(
 
 fn log(kv: &dyn Kv, asset: AssetId, from: u64) -> Result<Vec<u8>, QueryError> {
     let view = Registrar::asset(kv, asset)?.ok_or(Reason::UnknownAsset)?;
-    let checkpoint = SignedCheckpoint::parse(view.checkpoint.as_bytes())
-        .map_err(|_| StorageError::Damaged("checkpoint"))?;
+    let checkpoint = newest(&view)?;
     let (mut entries, mut bytes, mut next) = (Vec::new(), 0usize, from);
     // An entry may be large: only a few more than fit are read.
     while entries.len() < PAGE_ENTRIES_MAX && bytes <= PAGE_BYTES_MAX {
@@ -234,6 +240,11 @@ fn log(kv: &dyn Kv, asset: AssetId, from: u64) -> Result<Vec<u8>, QueryError> {
     Ok(encode(&PeerAnswer::Log { entries, checkpoint }))
 }
 
+fn newest(view: &AssetView) -> Result<SignedCheckpoint, StorageError> {
+    let parsed = SignedCheckpoint::parse(view.checkpoint.as_bytes());
+    parsed.map_err(|_| StorageError::Damaged("checkpoint"))
+}
+
 /// Settlements of final legs with unspent outputs in a custodian's slots, as they were sent to it.
 fn own_outputs(
     kv: &dyn Kv,
@@ -245,39 +256,62 @@ fn own_outputs(
     let (mut settlements, mut next) = (Vec::new(), from);
     for row in Registrar::entries(kv, asset, from, PAGE_ENTRIES_MAX)? {
         next = row.index.saturating_add(1);
-        let entry = decode(&row.bytes, "an entry").map_err(|_| StorageError::Damaged("entry"))?;
-        let Entry::Leg(leg) = entry else { continue };
-        let components = live_outputs(kv, asset, &leg, custodian)?;
-        if components.is_empty() {
-            continue;
-        }
-        let entry = Registrar::entry_proof(kv, asset, row.index, view.entries)
-            .map_err(|_| StorageError::Damaged("log tree"))?;
-        let FinalLeg { index, commit, receipt, .. } = *leg;
-        let components = components.try_into().map_err(|_| Reason::Internal)?;
-        settlements.push(encode(&Settlement { commit, index, receipt, entry, components }));
+        let settlement =
+            settlement(kv, &view, &row, custodian, |note| Registrar::is_live(kv, asset, note))?;
+        settlements.extend(settlement);
     }
     Ok(encode(&PeerAnswer::OwnOutputs { settlements, next }))
 }
 
-fn live_outputs(
+/// The settlements of a transaction's final legs with all outputs in a custodian's slots, under the newest checkpoint.
+fn outputs(kv: &dyn Kv, tx: TxId, custodian: NodeId) -> Result<Vec<u8>, QueryError> {
+    let mut settlements = Vec::new();
+    for leg in Registrar::transaction(kv, tx, 0)? {
+        let LegState::Final { entry } = leg.standing.state else { continue };
+        let asset = leg.standing.asset;
+        let view = Registrar::asset(kv, asset)?.ok_or(Reason::UnknownAsset)?;
+        for row in Registrar::entries(kv, asset, entry, 1)? {
+            settlements.extend(settlement(kv, &view, &row, custodian, |_| Ok(true))?);
+        }
+    }
+    Ok(encode(&PeerAnswer::Outputs(settlements)))
+}
+
+/// The settlement of an entry with the outputs in the custodian's slots that are wanted; none without any.
+fn settlement(
     kv: &dyn Kv,
-    asset: AssetId,
+    view: &AssetView,
+    row: &EntryView,
+    custodian: NodeId,
+    wanted: impl Fn(NoteId) -> Result<bool, StorageError>,
+) -> Result<Option<Vec<u8>>, QueryError> {
+    let entry = decode(&row.bytes, "an entry").map_err(|_| StorageError::Damaged("entry"))?;
+    let Entry::Leg(leg) = entry else { return Ok(None) };
+    let components = torn_off(&leg, custodian, wanted)?;
+    if components.is_empty() {
+        return Ok(None);
+    }
+    let entry = Registrar::entry_proof(kv, view.id, row.index, view.entries)
+        .map_err(|_| StorageError::Damaged("log tree"))?;
+    let FinalLeg { index, commit, receipt, .. } = *leg;
+    let components = components.try_into().map_err(|_| Reason::Internal)?;
+    Ok(Some(encode(&Settlement { commit, index, receipt, entry, components })))
+}
+
+fn torn_off(
     leg: &FinalLeg,
     custodian: NodeId,
+    wanted: impl Fn(NoteId) -> Result<bool, StorageError>,
 ) -> Result<Vec<TearOff>, QueryError> {
     let mut components = Vec::new();
     let notes: Vec<_> = leg.leg.notes().collect();
     let outputs = pairs(&leg.leg.outputs, &notes).ok_or(StorageError::Damaged("entry"))?;
     for (number, (output, note)) in numbered(outputs) {
-        if output.slot.slot.context.receiver != custodian {
+        if output.slot.slot.context.receiver != custodian || !wanted(note.id())? {
             continue;
         }
-        let id = note.id();
-        if Registrar::is_live(kv, asset, id)? {
-            let torn = leg.leg.tear_off(leg.index, &leg.salt, number);
-            components.push(torn.map_err(|_| StorageError::Damaged("entry"))?);
-        }
+        let torn = leg.leg.tear_off(leg.index, &leg.salt, number);
+        components.push(torn.map_err(|_| StorageError::Damaged("entry"))?);
     }
     Ok(components)
 }
@@ -309,6 +343,7 @@ impl Queries for CustodianReads {
             }
             OperatorQuery::Trade(id) => OperatorAnswer::Trades(Custodian::trade(kv, &id)?),
             OperatorQuery::Records(key) => OperatorAnswer::Records(Custodian::records(kv, &key)?),
+            OperatorQuery::Slot(owner) => OperatorAnswer::Slot(Custodian::slot(kv, &owner)?),
             OperatorQuery::Register(..) | OperatorQuery::AuditHead(_) => {
                 return Err(Reason::WrongRole.into());
             }

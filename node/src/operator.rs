@@ -36,7 +36,7 @@ pub enum PeerQuery {
         /// The first entry wanted.
         from: u64,
     },
-    /// Of a registrar, by a regulator: that its log of now extends that of a former size.
+    /// Of a registrar, by a regulator or custodian: that its log of now extends that of a former size.
     Consistency {
         /// The asset.
         asset: AssetId,
@@ -56,6 +56,10 @@ pub enum PeerQuery {
     NotaryCheckpoint,
     /// Of a notary, by someone who knows the transaction: its receipt.
     Receipt(TxId),
+    /// Of a registrar, by a custodian: the settlements of a final transaction with the outputs in its slots, spent or not.
+    Outputs(TxId),
+    /// Of a registrar: the newest checkpoint of an asset's log.
+    AssetCheckpoint(AssetId),
 }
 
 /// The answer to a [`PeerQuery`].
@@ -83,6 +87,8 @@ pub enum PeerAnswer {
     Checkpoint(SignedCheckpoint),
     /// A receipt, if the transaction is recorded.
     Receipt(Option<Receipt>),
+    /// Encoded [`sudare_ledger::messages::Settlement`]s of one transaction, under one checkpoint a log.
+    Outputs(Vec<Vec<u8>>),
 }
 
 /// A read that only a node's own operator may ask for.
@@ -102,6 +108,8 @@ pub enum OperatorQuery {
     Register(AssetId, Option<Encoded>),
     /// Regulator: the longest checkpoint recorded of an asset.
     AuditHead(AssetId),
+    /// Custodian: whose slot this owner commitment is, and for which trade.
+    Slot(Encoded),
 }
 
 /// The answer to an [`OperatorQuery`].
@@ -119,6 +127,8 @@ pub enum OperatorAnswer {
     Register(Vec<RegisterLine>),
     /// A checkpoint, if there is one.
     AuditHead(Option<SignedCheckpoint>),
+    /// A slot's investor and trade, if the slot is the custodian's.
+    Slot(Option<(Investor, TradeKey)>),
 }
 
 /// An asset as a node knows it.

@@ -72,3 +72,48 @@ def key_id(name, public):
 
 def _base64(data):
     return base64.b64encode(data).decode()
+
+
+# --- checking (RFC 9162, 2.1.3.2 and 2.1.4.2) --------------------------------------------------------------------
+
+
+def inclusion_root(leaf, index, size, path):
+    """The root that the path leads to; None if it has not the right length for leaf `index` of `size`."""
+    if index >= size:
+        return None
+    node, last, value = index, size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            return None
+        if node & 1 or node == last:
+            value = _node(sibling, value)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            value = _node(value, sibling)
+        node, last = node >> 1, last >> 1
+    return value if last == 0 else None
+
+
+def is_consistent(old, old_root, new, new_root, path):
+    """Whether the path shows that the log of `new` leaves begins with the one of `old`, for 0 < old < new."""
+    if not 0 < old < new:
+        return False
+    path = [old_root, *path] if old & (old - 1) == 0 else list(path)
+    if not path:
+        return False
+    node, last = old - 1, new - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    first = second = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            first, second = _node(sibling, first), _node(sibling, second)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            second = _node(second, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and first == old_root and second == new_root

@@ -11,6 +11,7 @@ use sudare_disclosure::{Section, SignedTerms};
 use sudare_ledger::leg::{Leg, TearOff};
 use sudare_ledger::log::{Entry, Receipt};
 use sudare_ledger::messages::{Message, Settlement};
+use sudare_ledger::packet::Bundle;
 use sudare_ledger::slot::SignedSlot;
 use sudare_ledger::transaction::{Commit, Transaction};
 use sudare_ledger::tree::SignedCheckpoint;
@@ -42,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     ("custodian instruction", one_encoding::<custodian::Instruction>),
     ("registrar instruction", one_encoding::<registrar::Instruction>),
     ("checkpoint text", checkpoint),
+    ("bundle", bundle),
     ("search file", |bytes| Search::from_bytes(bytes).is_ok()),
 ];
 
@@ -58,6 +60,12 @@ pub fn check(target: &Target, bytes: &[u8]) {
 fn one_encoding<T: BorshSerialize + BorshDeserialize>(bytes: &[u8]) -> bool {
     let Ok(value) = decode::<T>(bytes, "a fuzzed value") else { return false };
     assert!(encode(&value) == bytes, "two encodings of one {}", std::any::type_name::<T>());
+    true
+}
+
+fn bundle(bytes: &[u8]) -> bool {
+    let Ok(bundle) = Bundle::parse(bytes) else { return false };
+    assert!(bundle.to_bytes() == bytes, "two files of one bundle");
     true
 }
 

@@ -9,6 +9,7 @@ pub mod log;
 pub mod messages;
 pub mod notary;
 pub mod note;
+pub mod packet;
 pub mod registrar;
 pub mod role;
 pub mod slot;

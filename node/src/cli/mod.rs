@@ -4,12 +4,15 @@ mod account;
 mod asset;
 mod audit;
 mod ceremony;
+mod checkpoint;
 pub mod connect;
 mod keys;
 mod network;
 mod output;
+mod packet;
 mod solve;
 mod trade;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +94,14 @@ enum Command {
     /// Show where a trade stands, and whom it waits for.
     #[command(subcommand)]
     Tx(trade::TxCommand),
+    /// Disclose a customer's transfer to somebody who holds no key.
+    #[command(subcommand)]
+    Packet(packet::PacketCommand),
+    /// Fetch a log's checkpoint, or make a file of two that contradict each other.
+    #[command(subcommand)]
+    Checkpoint(checkpoint::CheckpointCommand),
+    /// Verify a packet, a checkpoint or evidence on any machine, without network or node.
+    Verify(verify::VerifyArgs),
     /// Recover a custodian's notes from its seeds and the registrar's copy.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -202,6 +213,9 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(command, output).await,
         Command::Ceremony(command) => ceremony::run(command, output).await,
         Command::Tx(command) => trade::run_tx(command, output).await,
+        Command::Packet(command) => packet::run(command, output).await,
+        Command::Checkpoint(command) => checkpoint::run(command, output).await,
+        Command::Verify(args) => verify::run(&args, output),
         Command::Keys(command) => keys::run(command, output).await,
     }
 }

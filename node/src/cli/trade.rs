@@ -231,7 +231,8 @@ async fn show(
     Ok(())
 }
 
-fn key_of(trade: &TradeView) -> TradeKey {
+/// The key of a trade at this custodian.
+pub(super) fn key_of(trade: &TradeView) -> TradeKey {
     TradeKey {
         trade_id: trade.trade_id.clone(),
         counterparty: trade.counterparty,

@@ -1,12 +1,14 @@
 //! What the operator reads of a custodian's state.
 
-use sudare_crypto::{NodeId, Text};
+use sudare_crypto::{Encoded, NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::trade::{Side, Trade, TradeKey, TradeState};
-use super::{ACCOUNTS, ASSETS, AccountState, BALANCES, Balance, Custodian, Investor, TRADES};
+use super::{
+    ACCOUNTS, ASSETS, AccountState, BALANCES, Balance, Custodian, Investor, SLOTS, TRADES,
+};
 use crate::kv::{Kv, StorageError};
 use crate::messages::{Reason, TradeId};
 use crate::transaction::TxId;
@@ -132,6 +134,18 @@ impl Custodian {
     ) -> Result<Vec<TradeView>, StorageError> {
         let rows = TRADES.rows(kv, after, limit)?;
         Ok(rows.iter().map(|(_, trade)| TradeView::of(trade)).collect())
+    }
+
+    /// Whose slot this owner commitment is, and for which trade; none if it is not this custodian's.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn slot(
+        kv: &dyn Kv,
+        owner: &Encoded,
+    ) -> Result<Option<(Investor, TradeKey)>, StorageError> {
+        Ok(SLOTS.get(kv, owner)?.map(|row| (row.investor, row.trade)))
     }
 
     /// The trades with this id, one a counterparty.

@@ -1,0 +1,188 @@
+//! `sudare packet`, `verify` and `checkpoint` as people run them: a custodian discloses a transfer to an auditor who has no key, no node
+//! and no network.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: a panic is their report"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+
+use sudare::demo::input::AssetKind;
+use sudare::demo::setup::Desk;
+use sudare_ledger::role::Role;
+use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
+use sudare_tests::system::network::{Holder, Leg, Network, asset, deal, open};
+use sudare_tests::system::{Place, Ran};
+
+const SECURITY: &str = "ZZ0000PACKET";
+const SELLER: Holder<'static> = Holder { custodian: "custodian-a", investor: "INV-1" };
+const BUYER: Holder<'static> = Holder { custodian: "custodian-b", investor: "INV-2" };
+const NODES: [&str; 5] = ["notary", "registrar", "custodian-a", "custodian-b", "regulator"];
+
+/// A network with one holder of 1000, who sold 10 to the buyer.
+async fn traded() -> (Network, Desk) {
+    let mut network = Network::make(&[
+        ("notary", Role::Notary),
+        ("registrar", Role::Registrar),
+        ("custodian-a", Role::Custodian),
+        ("custodian-b", Role::Custodian),
+        ("regulator", Role::Regulator),
+    ]);
+    network.run(&NODES).await;
+    let mut desk = network.desk();
+    let security = asset(SECURITY, AssetKind::Security);
+    desk.open_asset(&security, "registrar", "regulator").await.unwrap();
+    let opening = (SELLER, Leg { code: SECURITY, quantity: 1_000 });
+    open(&desk, &[opening], &[(BUYER, SECURITY)]).await;
+    let leg = Leg { code: SECURITY, quantity: 10 };
+    assert_eq!(deal(&desk, "P-1", SELLER, BUYER, leg, None).await, Ok(()));
+    (network, desk)
+}
+
+fn packet(network: &Network, node: &str, trade: &str, more: &[&str]) -> Ran {
+    let config = network.config(node);
+    let config = config.to_str().unwrap();
+    let mut args = vec!["packet", "transfer", "--config", config, "--trade-id", trade];
+    args.extend(["--recipient", "Example Audit", "--nonce", "n-1", "--purpose", "yearly audit"]);
+    args.extend(more);
+    network.place.sudare(args)
+}
+
+fn fetch(network: &Network, out: &str, more: &[&str]) -> Ran {
+    let config = network.config("custodian-a");
+    let mut args = vec!["checkpoint", "fetch", "--config", config.to_str().unwrap()];
+    args.extend(["--registrar", "registrar", "--asset", SECURITY, "--out", out]);
+    args.extend(more);
+    network.place.sudare(args)
+}
+
+/// The auditor's machine: files, and nothing of the network.
+fn auditor(network: &Network, files: &[&str]) -> Place {
+    let place = Place::default();
+    for file in files {
+        fs::copy(network.place.join(file), place.join(file)).unwrap();
+    }
+    place
+}
+
+fn verify(place: &Place, file: &str, more: &[&str]) -> Ran {
+    let mut args = vec!["verify", file, "--recipient", "Example Audit", "--nonce", "n-1"];
+    args.extend(more);
+    place.sudare(args)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auditor_without_key_and_network_verifies_what_a_custodian_discloses() {
+    let (network, _) = traded().await;
+    let _ = fetch(&network, "held.txt", &["--core", "core"]).well();
+    let _ = packet(&network, "custodian-b", "P-1", &["--out", "p1"]).well();
+    let place = auditor(&network, &["held.txt", "core", "p1"]);
+
+    let view = verify(&place, "p1", &["--checkpoint", "held.txt", "-o", "json"]).well().json();
+    assert_eq!(view["output"]["quantity"], "10");
+    assert_eq!(view["output"]["trade"]["trade_id"], "P-1");
+    assert_eq!(view["output"]["trade"]["delivery_date"], "2031-07-19");
+    assert_eq!(view["code"], SECURITY);
+    assert_eq!(view["purpose"], "yearly audit");
+    assert_eq!(view["custodian"], network.member("custodian-b").id.to_string());
+    let id = view["asset"].as_str().unwrap();
+    let said = verify(&place, "p1", &["--asset", id]).well().out;
+    for words in ["received: 10 atomic units", "trade P-1", "not shown"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let said = place.says("verify held.txt --core core").well().out;
+    assert!(said.contains(SECURITY), "{said}");
+
+    wrong_input(&place, id);
+    histories(&network, &place);
+    disclosures(&network);
+}
+
+/// Every wrong use and every bad file has its own answer.
+fn wrong_input(place: &Place, id: &str) {
+    let _ = place.says("verify p1 --nonce n-1").badly(2, &["--recipient"]);
+    let _ = verify(place, "p1", &[]).badly(2, &["--checkpoint"]);
+    let _ = verify(place, "p1", &["--asset", "rubbish"]).badly(2, &["64 hexadecimal digits"]);
+    let args = ["verify", "p1", "--asset", id, "--nonce", "n-1", "--recipient", "Other"];
+    let _ = place.sudare(args).badly(1, &["[PKT-1]", "made for \"Example Audit\""]);
+    let args = ["verify", "p1", "--asset", id, "--nonce", "n-2", "--recipient", "Example Audit"];
+    let _ = place.sudare(args).badly(1, &["[PKT-1]", "a new nonce"]);
+    let other = "0".repeat(64);
+    let _ = verify(place, "p1", &["--asset", &other]).badly(1, &["[PKT-2]", "another asset"]);
+    let _ = verify(place, "missing", &["--asset", id]).badly(4, &["missing"]);
+
+    let bytes = fs::read(place.join("p1")).unwrap();
+    fs::write(place.join("short"), &bytes[..bytes.len() / 2]).unwrap();
+    let _ = verify(place, "short", &["--asset", id]).badly(1, &["cut short"]);
+    let mut changed = bytes;
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    fs::write(place.join("changed"), &changed).unwrap();
+    let ran = verify(place, "changed", &["--asset", id]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let text = fs::read_to_string(place.join("held.txt")).unwrap();
+    fs::write(place.join("other.txt"), text.replace("sudare/", "sudare/0")).unwrap();
+    let _ = verify(place, "p1", &["--checkpoint", "other.txt"]).badly(1, &["[PKT-2]"]);
+    let _ = place.says("verify held.txt").badly(2, &["--core"]);
+}
+
+/// A checkpoint of a registrar that shows another history catches it, and convicts it with the packet's own or another.
+fn histories(network: &Network, place: &Place) {
+    let held = fs::read(place.join("held.txt")).unwrap();
+    let held = SignedCheckpoint::parse(&held).unwrap();
+    let Checkpoint { origin, size, mut root } = held.unverified().clone();
+    root.0[0] ^= 1;
+    let key = network.loaded("registrar").identity.key().clone();
+    let forged = Checkpoint { origin, size, root };
+    let forged = forged.sign(&key.id(), |text| key.sign_raw(text)).unwrap();
+    fs::write(place.join("forged.txt"), forged.to_text()).unwrap();
+    let _ = verify(place, "p1", &["--checkpoint", "forged.txt"])
+        .badly(1, &["[LOG-5]", "two histories"]);
+    let evidence = "checkpoint evidence --core core --one held.txt --other forged.txt --out fork";
+    let _ = place.says(evidence).well();
+    let said = place.says("verify fork").well().out;
+    assert!(said.contains("forked the log") && said.contains(&key.id().to_string()), "{said}");
+    let same = "checkpoint evidence --core core --one held.txt --other held.txt --out no-fork";
+    let _ = place.says(same).badly(1, &["there is no fork"]);
+    assert!(!place.join("no-fork").exists());
+}
+
+/// What a custodian can disclose and what not.
+fn disclosures(network: &Network) {
+    let place = &network.place;
+    let _ = packet(network, "custodian-b", "P-1", &["--without-trade", "--out", "p2"]).well();
+    let held: PathBuf = place.join("held.txt");
+    let held = held.to_str().unwrap();
+    let said = verify(place, "p2", &["--checkpoint", held]).well().out;
+    assert!(said.contains("trade data: not disclosed"), "{said}");
+    // Who delivered has nothing to show, and nobody shows what is not there.
+    let _ = packet(network, "custodian-a", "P-1", &["--out", "p3"]).badly(1, &["who received it"]);
+    let _ = packet(network, "custodian-b", "P-9", &["--out", "p3"]).badly(1, &["sudare tx list"]);
+    assert!(!place.join("p3").exists());
+    // An existing file is never written over.
+    let _ = packet(network, "custodian-b", "P-1", &["--out", "p2"]).badly(4, &["p2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_made_later_extends_the_checkpoint_that_its_recipient_sent() {
+    let (network, desk) = traded().await;
+    let _ = fetch(&network, "old.txt", &[]).well();
+    let _ = packet(&network, "custodian-b", "P-1", &["--out", "before"]).well();
+    let leg = Leg { code: SECURITY, quantity: 20 };
+    assert_eq!(deal(&desk, "P-2", SELLER, BUYER, leg, None).await, Ok(()));
+    let _ = fetch(&network, "new.txt", &[]).well();
+    let _ = packet(&network, "custodian-b", "P-2", &["--out", "loose"]).well();
+    let _ =
+        packet(&network, "custodian-b", "P-2", &["--since", "old.txt", "--out", "joined"]).well();
+    let place = auditor(&network, &["old.txt", "new.txt", "before", "loose", "joined"]);
+    let _ =
+        verify(&place, "before", &["--checkpoint", "new.txt"]).badly(1, &["[PKT-2]", "made since"]);
+    let _ = verify(&place, "loose", &["--checkpoint", "old.txt"]).badly(1, &["your checkpoint"]);
+    let said = verify(&place, "joined", &["--checkpoint", "old.txt"]).well().out;
+    assert!(said.contains("received: 20 atomic units"), "{said}");
+    let _ = verify(&place, "joined", &["--checkpoint", "new.txt"]).well();
+}
