@@ -1,6 +1,11 @@
 //! The workspace is the one that ARCHITECTURE.md draws: edges, sources, licences, versions, rule ids.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: a panic is its report")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test: a panic is its report"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -157,6 +162,30 @@ fn every_rule_of_the_specs_is_indexed_once_and_every_rule_cited_in_code_exists()
             }
         }
     }
+}
+
+#[test]
+fn every_rule_has_a_test_where_the_index_says() {
+    let index = fs::read_to_string(root().join("specs/README.md")).unwrap();
+    let mut checked = 0;
+    let is_rule = |line: &&str| line.starts_with("| [") && line.contains("] | ");
+    for row in index.lines().filter(is_rule) {
+        let mut cells = row.trim_end_matches(" |").rsplit(" | ");
+        let (tests, enforced) = (cells.next().unwrap(), cells.next().unwrap());
+        if matches!(enforced, "-" | "not built") {
+            continue;
+        }
+        for test in tests.split("; ") {
+            let mut parts = test.split('`').filter(|part| !part.trim().is_empty());
+            let (Some(file), Some(name), None) = (parts.next(), parts.next(), parts.next()) else {
+                panic!("no test, or not one file with one test: {row}");
+            };
+            let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+            assert!(text.contains(&format!("fn {name}(")), "no {name} in {file}: {row}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 80, "only {checked} tests in the index");
 }
 
 #[test]

@@ -132,6 +132,14 @@ fn a_redemption_that_the_registrar_did_not_allow_is_refused() {
             "{id}"
         );
         world.assert_free();
+        // Once it is allowed, the same trade is instructed again.
+        if id == "unknown" {
+            allow(&mut world, &holder, id, quantity);
+            world.sim.run_for(1_000);
+            redeem(&mut world, &holder, id, quantity).unwrap();
+            world.sim.rest();
+            assert_eq!(redemption(&world, &holder, id).state, TradeState::Settled);
+        }
     }
     world.still_works();
     let holder = world.party(1, 0);
@@ -142,7 +150,7 @@ fn a_redemption_that_the_registrar_did_not_allow_is_refused() {
     let kv = world.sim.kv(world.registrar(world.bond));
     let rows = Registrar::redemptions(kv, world.bond).unwrap();
     let taken = |row: &&Redemption| matches!(row.state, RedemptionState::Final(_));
-    assert_eq!(rows.iter().map(|(_, row)| row).filter(taken).count(), 1);
+    assert_eq!(rows.iter().map(|(_, row)| row).filter(taken).count(), 2);
     world.check();
 }
 

@@ -8,7 +8,7 @@ use sudare_disclosure::SignedTerms;
 
 use crate::leg::{INPUTS_MAX, Leg, LegSalt};
 use crate::transaction::{Commit, CommitId, TxId};
-use crate::tree::{InclusionProof, leaf_hash};
+use crate::tree::{CHECKPOINT_BYTES_MAX, InclusionProof, leaf_hash};
 
 const RECEIPT: &[u8] = b"sudare/receipt/v1";
 const ABSENCE: &[u8] = b"sudare/absence/v1";
@@ -187,7 +187,7 @@ pub struct EntryProof {
     /// [`Entry::body_hash`]; with transaction, leg number and leg root it makes the leaf.
     pub body: Hash,
     /// The signed checkpoint, as text (C2SP tlog-checkpoint).
-    pub checkpoint: Bounded<u8, 1024>,
+    pub checkpoint: Bounded<u8, CHECKPOINT_BYTES_MAX>,
     /// The path to its root.
     pub path: InclusionProof,
 }

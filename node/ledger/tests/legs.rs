@@ -167,6 +167,48 @@ mod honest {
         refused(&[u64::MAX, 2], &[1], 0, 0);
         refused(&[4], &[u64::MAX], 0, 5);
     }
+
+    #[test]
+    fn a_builder_finds_its_own_faults() {
+        // Enforces [LEG-7]: each of these would be refused by the registrar, and never leaves the node.
+        type Fault = fn(&mut Plan, &Asset, &mut ChaCha20Rng);
+        let faults: [(Fault, BuildError); 6] = [
+            (
+                |plan, _, _| plan.spends[0].opening.blinding += Scalar::ONE,
+                BuildError::Proof(Rejected::False(balance::NAME)),
+            ),
+            (
+                |plan, asset, rng| {
+                    plan.spends[0].secrets = Holder::new(1).note(asset, 100, rng).secrets;
+                },
+                BuildError::Proof(Rejected::False(links::NAME)),
+            ),
+            (
+                |plan, _, _| plan.pays[1].0 = plan.pays[0].0.clone(),
+                BuildError::Leg(LegError::Repeated),
+            ),
+            (
+                |plan, _, _| plan.pays[0].0.slot.slot.context.expires_at -= 1,
+                BuildError::Leg(LegError::Slot(0, SlotError::Signature)),
+            ),
+            (
+                |plan, asset, rng| {
+                    let mut context = Holder::new(2).context(asset, 0, rng);
+                    context.terms = Hash([1; 32]);
+                    plan.pays[0].0 = Holder::new(2).slot_in(context, asset.epoch(0), rng);
+                },
+                BuildError::Leg(LegError::SlotContext(0)),
+            ),
+            (|plan, _, _| plan.purpose = Purpose::Redeem, BuildError::Leg(LegError::Purpose)),
+        ];
+        for (fault, error) in faults {
+            let rng = &mut rng(5);
+            let (asset, mut plan) = transfer(&[Field::Amounts], rng);
+            assert!(plan.build(&asset, rng).is_ok());
+            fault(&mut plan, &asset, rng);
+            assert_eq!(plan.build(&asset, rng).err(), Some(error));
+        }
+    }
 }
 
 mod broken {
@@ -429,6 +471,32 @@ mod broken {
             outputs[0].amounts = outputs[0].amounts[..1].to_vec().try_into().unwrap();
             leg.outputs = outputs.try_into().unwrap();
         });
+    }
+
+    #[test]
+    fn an_authority_in_force_that_is_left_out() {
+        // Enforces [POL-6]: all else about these legs is true, for a policy without the authority.
+        let cases = [
+            (Field::Amounts, shape(amount::NAME)),
+            (Field::Parties, shape(spend::NAME)),
+            (Field::Trade, shape(wrap::NAME)),
+            (Field::Links, shape(wrap::NAME)),
+        ];
+        for (field, why) in cases {
+            let rng = &mut rng(12);
+            let (asset, plan) = transfer(&[field], rng);
+            let mut without = asset.clone();
+            let mut epochs = without.terms.policy.epochs.to_vec();
+            epochs[0].keys = vec![epochs[0].keys[0].clone()].try_into().unwrap();
+            without.terms.policy.epochs = epochs.try_into().unwrap();
+            let mut draft = plan.draft(&without, rng);
+            draft.header.terms = asset.terms.hash();
+            assert_eq!(verify(&draft.prove(rng), &asset), Err(why), "{field}");
+            // Where nobody is left out, such a leg is right.
+            let bob = Holder::new(2);
+            let plan = Plan { pays: vec![(bob.slot(&without, 0, rng), 100)], ..plan };
+            assert_eq!(verify(&plan.draft(&without, rng).prove(rng), &without), Ok(()), "{field}");
+        }
     }
 
     #[test]
@@ -775,6 +843,7 @@ mod scope {
         Disclosed {
             amounts: fields.has(Field::Amounts).then_some(amounts),
             parties: fields.has(Field::Parties).then_some((all.senders, all.receivers)),
+            sender: fields.has(Field::Parties).then_some(Some(all.sender)),
             trade: fields.has(Field::Trade).then_some(Some(all.trade)),
             links: fields.has(Field::Links).then_some(Some(links)),
         }
@@ -937,6 +1006,23 @@ mod scope {
     }
 
     #[test]
+    fn an_opening_of_zero_that_lies_is_told_from_one_that_is_true() {
+        let rng = &mut rng(36);
+        let (asset, mut plan) = transfer(&[Field::Amounts], rng);
+        (plan.pays[0].1, plan.pays[1].1) = (0, 100);
+        let seen = |leg: &Leg| leg.disclose(asset.epoch(0), asset.key(0, 1)).unwrap().amounts;
+        let leg = plan.draft(&asset, rng).prove(rng);
+        assert_eq!(seen(&leg), Some(vec![Amount::Known(0), Amount::Known(100)]));
+        for content in [encode(&(1_u64, Secret(Scalar::ONE))), b"rubbish".to_vec()] {
+            let lie = BTreeMap::from([(SectionKind::Opening(0), content)]);
+            let leg = plan.draft_with(&asset, &lie, rng).prove(rng);
+            assert_eq!(seen(&leg), Some(vec![Amount::Unspendable(0), Amount::Known(100)]));
+            let refused = Err(OpenError::Section(SectionKind::Opening(0)));
+            assert_eq!(leg.open(asset.epoch(0), asset.key(0, 0)), refused);
+        }
+    }
+
+    #[test]
     fn an_opening_with_the_right_value_but_a_wrong_blinding_is_refused() {
         let rng = &mut rng(34);
         let (asset, plan) = transfer(&[Field::Amounts], rng);
@@ -947,6 +1033,9 @@ mod scope {
         assert_eq!(leg.open(asset.epoch(0), asset.key(0, 0)), Err(refused));
         let part = leg.tear_off(0, &SALT, 0).unwrap();
         assert_eq!(part.receive(&asset.terms, &plan.pays[0].0.secrets).err(), Some(refused));
+        // An authority is told what the amount is, and that the receiver can't spend it.
+        let seen = leg.disclose(asset.epoch(0), asset.key(0, 1)).unwrap();
+        assert_eq!(seen.amounts, Some(vec![Amount::Unspendable(70), Amount::Known(30)]));
     }
 
     #[test]
@@ -972,7 +1061,10 @@ mod scope {
 
 mod tear_offs {
     use super::*;
+    use sha2::{Digest, Sha256};
+    use sudare_crypto::derive::Seed;
     use sudare_ledger::leg::{ComponentKind, TearOff, TearOffError};
+    use sudare_ledger::tree::MemoryTree;
 
     fn subject() -> (Asset, Plan, Leg, Hash, TearOff) {
         let rng = &mut rng(40);
@@ -1041,6 +1133,51 @@ mod tear_offs {
                 Err(error) => assert!(matches!(error, TearOffError::Path(_)), "byte {at}"),
             }
         }
+    }
+
+    #[test]
+    fn a_component_with_its_salt_helps_nobody_to_guess_another() {
+        // Enforces [LEG-6]. Bob was shown output 0, and guesses output 1: its leaf is the first hash of his path.
+        let (_, _, leg, _, part) = subject();
+        let guess = encode(&leg.outputs[1]);
+        let sibling = |part: &TearOff| {
+            let output = part.components.iter().find(|one| one.kind == ComponentKind::Output);
+            encode(&output.unwrap().path)[2..34].to_vec()
+        };
+        let confirms = |part: &TearOff, salt: &[u8; 32]| leaf(salt, 2, 1, &guess) == sibling(part);
+        // With one salt for all components he would be right, and would know it.
+        let (salt, header) = ([7; 32], encode(&leg.header));
+        let weak = [
+            leaf(&salt, 0, 0, &header),
+            leaf(&salt, 1, 0, &encode(&leg.inputs[0])),
+            leaf(&salt, 2, 0, &encode(&leg.outputs[0])),
+            leaf(&salt, 2, 1, &guess),
+        ];
+        let weak: Vec<_> = weak.map(|leaf| Hash(leaf.try_into().unwrap())).to_vec();
+        let path = MemoryTree::from_leaves(&weak).unwrap().inclusion(2, 4).unwrap();
+        let mut shown = part.clone();
+        let mut components = shown.components.to_vec();
+        components.iter_mut().for_each(|one| one.path = path.clone());
+        shown.components = components.try_into().unwrap();
+        assert!(confirms(&shown, &salt));
+        // As it is, no salt that he was shown does that, nor any that follows from one as salts follow from the leg's.
+        for component in &part.components {
+            assert!(!confirms(&part, &component.salt));
+            for kind in 0..5u8 {
+                let purpose = encode(&(kind, 1u8));
+                let next = Seed(component.salt).child(b"component", &purpose).0;
+                assert!(!confirms(&part, &next));
+            }
+        }
+        let own = Seed(SALT.0).child(b"component", &encode(&(ComponentKind::Output, 1u8))).0;
+        assert!(confirms(&part, &own), "it is the guess that is right");
+    }
+
+    /// The leaf of a component of leg 1 as the specification has it.
+    fn leaf(salt: &[u8; 32], kind: u8, index: u8, body: &[u8]) -> Vec<u8> {
+        let length = u64::try_from(body.len()).unwrap().to_le_bytes();
+        let head = [&[0], salt.as_slice(), &[1, kind, 1, index], &length].concat();
+        Sha256::digest([&head, body].concat()).to_vec()
     }
 
     #[test]

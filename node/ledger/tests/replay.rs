@@ -817,6 +817,7 @@ mod faults {
     #[test]
     fn a_section_that_an_entitled_key_can_not_read() {
         for (kind, content) in [
+            (SectionKind::Parties, vec![0xff; 9]),
             (SectionKind::Trade, vec![0xff; 9]),
             (SectionKind::Links, vec![0xff; 9]),
             (SectionKind::Links, Vec::new()),
@@ -930,11 +931,16 @@ mod hidden {
 
     /// A transfer of 70 and 30 whose memo says 71, which the registrar let pass.
     fn story() -> Story {
+        story_of(71)
+    }
+
+    /// A transfer of 70 and 30 whose memo says this value with a wrong blinding.
+    fn story_of(value: u64) -> Story {
         let mut story = Story::new(&[&[Fields::ALL]]);
         let notes = story.issue(&[(1, 100)]);
         let pays = story.pays(&[(2, 70), (1, 30)]);
         let plan = Plan::transfer(notes, pays);
-        let content = encode(&(71_u64, Secret(Scalar::from(5_u64))));
+        let content = encode(&(value, Secret(Scalar::from(5_u64))));
         let lie = BTreeMap::from([(SectionKind::Opening(0), content)]);
         let mut draft = plan.draft_with(&story.asset, &lie, &mut story.rng);
         story.append_draft(&plan, &mut draft);
@@ -963,6 +969,16 @@ mod hidden {
         assert_eq!(report.read[1].amounts, Some(vec![70, 30]));
         let bob = Holder::new(2).account(&story.asset);
         assert_eq!(report.holdings.as_ref().unwrap()[&bob], 70);
+        assert!(report.to_string().contains("finding: entry 2 output 0: false memo"));
+    }
+
+    #[test]
+    fn a_right_amount_with_a_wrong_blinding_is_a_finding_and_needs_no_search() {
+        let story = story_of(70);
+        let report = story.replay_with(story.keys(1), &mut |_, _| panic!("a search")).unwrap();
+        assert_eq!(report.false_memos, [(2, 0)]);
+        assert_eq!(report.read[1].amounts, Some(vec![70, 30]));
+        assert_eq!(report.read[1].sender, Some(text("sender")));
         assert!(report.to_string().contains("finding: entry 2 output 0: false memo"));
     }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use sudare_api::packet::PacketView;
-use sudare_crypto::Bounded;
 use sudare_crypto::encoding::{Version, decode};
 use sudare_disclosure::{AssetTerms, SignedTerms};
 use sudare_ledger::custodian::{Custodian, Side, TradeKey, TradeView};
@@ -196,7 +195,7 @@ async fn slot(
     Ok((trade, seed.slot(terms.asset(), &slot.context.nonce)))
 }
 
-fn checkpoint(text: &Bounded<u8, 1024>) -> Result<SignedCheckpoint, Failure> {
+fn checkpoint(text: &[u8]) -> Result<SignedCheckpoint, Failure> {
     let parsed = SignedCheckpoint::parse(text);
     parsed.map_err(|error| Failure::Node(format!("the registrar's checkpoint: {error}")))
 }

@@ -59,6 +59,11 @@ impl Register {
             Some(trade) => trade,
             None => None,
         };
+        let sender = match seen.sender {
+            Some(None) => return Err(Fault::Unreadable(SectionKind::Parties)),
+            Some(sender) => sender,
+            None => None,
+        };
         let in_scope = seen.links.is_some();
         let links = match seen.links {
             Some(None) if !leg.inputs.is_empty() => {
@@ -89,6 +94,7 @@ impl Register {
                 amounts: None,
                 senders,
                 receivers,
+                sender,
                 trade,
                 spends,
             },
@@ -176,13 +182,15 @@ fn disclose(
     epoch: &Epoch,
     keys: &[(Encoded, DisclosureSecret)],
 ) -> Result<Disclosed, Fault> {
-    let mut all = Disclosed { amounts: None, parties: None, trade: None, links: None };
+    let mut all =
+        Disclosed { amounts: None, parties: None, sender: None, trade: None, links: None };
     for (point, key) in keys {
         if epoch.keys.iter().any(|one| one.point == *point) {
             let one = leg.disclose(epoch, key)?;
             all = Disclosed {
                 amounts: all.amounts.or(one.amounts),
                 parties: all.parties.or(one.parties),
+                sender: all.sender.or(one.sender),
                 trade: all.trade.or(one.trade),
                 links: all.links.or(one.links),
             };
@@ -203,6 +211,10 @@ fn values(
     for (output, amount) in sudare_crypto::numbered(amounts) {
         values.push(match amount {
             Amount::Known(value) => value,
+            Amount::Unspendable(value) => {
+                report.false_memos.push((entry, output));
+                value
+            }
             Amount::Hidden(point) => {
                 report.false_memos.push((entry, output));
                 solve(&point, bound)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use sudare_crypto::{Encoded, Hash};
+use sudare_crypto::{Encoded, Hash, Text};
 
 use super::AssetLog;
 use crate::leg::{Purpose, TradeInfo};
@@ -41,7 +41,8 @@ pub struct Report {
     pub sums: bool,
     /// The holding of each account in atomic units, if amounts, parties and links of all legs were read.
     pub holdings: Option<BTreeMap<Encoded, u64>>,
-    /// Entry and output of every amount whose memo was false, so that it had to be searched for: sender and registrar lied.
+    /// Entry and output of every amount whose memo was false, in its value, which had to be searched for, or in its blinding,
+    /// so that the receiver can't spend the note: sender and registrar lied.
     pub false_memos: Vec<(u64, u8)>,
     /// The legs as read, in order.
     pub read: Vec<ReadLeg>,
@@ -100,6 +101,8 @@ pub struct ReadLeg {
     pub senders: Option<Vec<Encoded>>,
     /// The account of each output.
     pub receivers: Option<Vec<Encoded>>,
+    /// The reference to the sending party.
+    pub sender: Option<Text<64>>,
     /// The trade's data.
     pub trade: Option<TradeInfo>,
     /// The note that each input spends; empty without inputs, whatever the scope.

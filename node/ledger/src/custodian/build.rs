@@ -12,7 +12,7 @@ use super::notes::{Chosen, NoteRow};
 use super::trade::{Movement, Plan, Side, Trade, TradeKey, TradeState};
 use super::{Custodian, DRAFTS, Draft, Investor, Job, LIVE, NOTES, PLANS, Step, TRADES};
 use crate::kv::{Kv, StorageError};
-use crate::leg::{BuiltLeg, INPUTS_MAX, LegRequest, Purpose, SpendInput};
+use crate::leg::{BuildError, BuiltLeg, INPUTS_MAX, LegRequest, Purpose, SpendInput};
 use crate::messages::{CounterPart, Reason};
 use crate::role::start;
 use crate::transaction::{padded, tag_hash};
@@ -179,7 +179,9 @@ impl Custodian {
         };
         Ok(match BuiltLeg::build(&request, rng) {
             Ok(BuiltLeg { leg, salt }) => Ok(Draft { leg, salt }),
-            Err(_) => Err(Reason::Internal),
+            // Planned from rows of this node, so it is this node's fault.
+            Err(BuildError::Unbalanced) => Err(Reason::Internal),
+            Err(error) => Err(error.into()),
         })
     }
 
@@ -199,6 +201,10 @@ impl Custodian {
             Ok(draft) => *draft,
             Err(reason) => return self.fail(step, key, reason),
         };
+        if !self.is_of_plan(step.tx, &plan, &draft)? {
+            // Of the plan before the trade was instructed again; the leg of this one is still being built.
+            return Ok(());
+        }
         DRAFTS.put(step.tx, key, &draft);
         let tags = self.tag_hashes(step.tx, &plan)?;
         if trade.instruction.side != Side::Counterparty {
@@ -236,6 +242,19 @@ impl Custodian {
         }
         let pairs = pairs(&keys, &plan.tag_salts).ok_or(StorageError::Damaged("plan"))?;
         Ok(pairs.map(|(key, salt)| (key.clone(), *salt)).collect())
+    }
+
+    fn is_of_plan(
+        &self,
+        kv: &(impl Kv + ?Sized),
+        plan: &Plan,
+        draft: &Draft,
+    ) -> Result<bool, StorageError> {
+        let keys = self.spend_keys(kv, plan)?;
+        let tags = keys.iter().take(plan.inputs.len()).map(|(key, _)| key.tag());
+        let slots = plan.outputs.iter().map(|(slot, _)| slot);
+        Ok(tags.eq(draft.leg.inputs.iter().map(|input| input.tag))
+            && slots.eq(draft.leg.outputs.iter().map(|output| &output.slot)))
     }
 
     /// The salted hashes of a part's tags.

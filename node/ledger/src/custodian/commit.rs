@@ -378,7 +378,8 @@ impl Custodian {
         initiates: bool,
     ) -> Result<Option<Trade>, StorageError> {
         let Some(key) = BY_TX.get(step.tx, &(tx, initiates))? else { return Ok(None) };
-        TRADES.get(step.tx, &key)
+        // A trade that was instructed again has another transaction.
+        Ok(TRADES.get(step.tx, &key)?.filter(|trade| trade.tx() == Some(tx)))
     }
 }
 

@@ -133,6 +133,8 @@ pub(crate) const SLOTS: Table<Encoded, SlotRow> = Table::new(b'm', "slot");
 /// Proposals for which no instruction has come yet.
 pub(crate) const ALLEGED: Table<TradeKey, (Proposal, Option<SignedSlot>)> =
     Table::new(b'n', "alleged proposal");
+/// How many proposals wait for an instruction: of each party, and in all.
+pub(crate) const ALLEGED_COUNT: Table<Option<NodeId>, u64> = Table::new(b'r', "proposal count");
 /// What an alarm is for.
 pub(crate) const WAKE: Table<Hash, TradeKey> = Table::new(b'o', "alarm");
 
@@ -287,26 +289,24 @@ impl Custodian {
         OUTBOX.delete(step.tx, &Be(number));
         let Some(reason) = refused else { return Ok(()) };
         // Each for the state that waits for an answer: the answer may have come although the acknowledgement did not.
-        let (key, waits) = match sent.message {
+        let (trade, waits) = match sent.message {
             Message::Propose(proposal, _) => {
-                (BY_PROPOSAL.get(step.tx, &(proposal.hash(), true))?, TradeState::Matching)
+                (self.by_proposal(step, sent.to, proposal.hash(), true)?, TradeState::Matching)
             }
             Message::Accept(acceptance) => {
-                (BY_PROPOSAL.get(step.tx, &(acceptance.proposal, false))?, TradeState::Accepted)
+                (self.by_proposal(step, sent.to, acceptance.proposal, false)?, TradeState::Accepted)
             }
             Message::Approve(request) => {
                 let Some(tx) = request.transaction.id() else { return Ok(()) };
-                (BY_TX.get(step.tx, &(tx, request.index == 0))?, TradeState::Approving)
+                (self.by_tx(step, tx, request.index == 0)?, TradeState::Approving)
             }
             // What else is refused ends with the window, or is asked again by whoever misses it.
             _ => return Ok(()),
         };
-        if let Some(key) = key
-            && TRADES.get(step.tx, &key)?.is_some_and(|trade| trade.state == waits)
-        {
-            self.fail(step, &key, reason)?;
+        match trade {
+            Some(trade) if trade.state == waits => self.fail(step, &trade.key(), reason),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

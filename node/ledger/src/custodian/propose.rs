@@ -6,7 +6,9 @@ use sudare_crypto::{Claims, Hash, NodeId, pairs};
 use sudare_disclosure::{AssetId, AssetTerms, Epoch};
 
 use super::trade::{Side, Trade, TradeKey, TradeState};
-use super::{ALLEGED, BY_PROPOSAL, Custodian, Investor, SLOTS, SlotRow, Step, TRADES, done};
+use super::{
+    ALLEGED, ALLEGED_COUNT, BY_PROPOSAL, Custodian, Investor, SLOTS, SlotRow, Step, TRADES, done,
+};
 use crate::kv::StorageError;
 use crate::messages::{Acceptance, CounterPart, Message, Proposal, ProposedLeg, Reason};
 use crate::role::Answer;
@@ -14,8 +16,10 @@ use crate::slot::{SignedSlot, Slot, SlotContext};
 
 /// The longest life of a proposal, ms: a week.
 const PROPOSAL_MS_MAX: u64 = 7 * 24 * 3_600_000;
-/// The most proposals that are kept without an instruction.
-const ALLEGED_MAX: usize = 4096;
+/// The most proposals of one party that are kept without an instruction.
+const ALLEGED_PER_PARTY_MAX: u64 = 512;
+/// The most proposals that are kept without an instruction. Far more than any one party may have.
+const ALLEGED_MAX: u64 = 16_384;
 
 impl Custodian {
     /// Sends the proposal of an initiator's instruction, with the slot for what comes back.
@@ -99,18 +103,54 @@ impl Custodian {
         match TRADES.get(step.tx, &key)? {
             Some(trade) if trade.proposal.is_none() && trade.state == TradeState::Matching => {
                 self.matched(step, trade, proposal, slot)?;
+                done()
             }
-            // Repeated, or too late.
-            Some(_) => (),
-            None => {
-                if ALLEGED.rows(step.tx, None, ALLEGED_MAX)?.len() >= ALLEGED_MAX {
-                    return Ok(Err(Reason::TooLarge));
-                }
-                self.alarm(step, &key, proposal.expires_at);
-                ALLEGED.put(step.tx, &key, &(proposal, slot));
+            Some(trade) if trade.state == TradeState::Settled => done(),
+            // Repeated. Another one is for when the trade is refused and instructed again.
+            _ if BY_PROPOSAL.contains(step.tx, &(proposal.hash(), false))? => done(),
+            _ => self.allege(step, &key, proposal, slot),
+        }
+    }
+
+    /// Keeps a proposal until this side is instructed, or it lapses. Of several for one trade, that which lapses last.
+    fn allege(
+        &self,
+        step: &Step<'_, '_>,
+        key: &TradeKey,
+        proposal: Proposal,
+        slot: Option<SignedSlot>,
+    ) -> Result<Answer, StorageError> {
+        let kept = match self.take_alleged(step, key)? {
+            Some(before) if before.0.expires_at > proposal.expires_at => before,
+            _ => (proposal, slot),
+        };
+        let count = |of| Ok::<u64, StorageError>(ALLEGED_COUNT.get(step.tx, &of)?.unwrap_or(0));
+        let (own, all) = (count(Some(key.counterparty))?, count(None)?);
+        if own >= ALLEGED_PER_PARTY_MAX || all >= ALLEGED_MAX {
+            return Ok(Err(Reason::TooLarge));
+        }
+        ALLEGED_COUNT.put(step.tx, &Some(key.counterparty), &own.saturating_add(1));
+        ALLEGED_COUNT.put(step.tx, &None, &all.saturating_add(1));
+        self.alarm(step, key, kept.0.expires_at);
+        ALLEGED.put(step.tx, key, &kept);
+        done()
+    }
+
+    /// Takes a proposal out of those that wait for an instruction.
+    pub(super) fn take_alleged(
+        &self,
+        step: &Step<'_, '_>,
+        key: &TradeKey,
+    ) -> Result<Option<(Proposal, Option<SignedSlot>)>, StorageError> {
+        let Some(alleged) = ALLEGED.get(step.tx, key)? else { return Ok(None) };
+        ALLEGED.delete(step.tx, key);
+        for of in [Some(key.counterparty), None] {
+            match ALLEGED_COUNT.get(step.tx, &of)?.unwrap_or(0).saturating_sub(1) {
+                0 => ALLEGED_COUNT.delete(step.tx, &of),
+                count => ALLEGED_COUNT.put(step.tx, &of, &count),
             }
         }
-        done()
+        Ok(Some(alleged))
     }
 
     /// Proposal and instruction of this side are both there.
@@ -264,8 +304,7 @@ impl Custodian {
         valid_ms: u64,
     ) -> Result<Option<SignedSlot>, StorageError> {
         let Some((terms, epoch)) = self.in_force(step, asset)? else { return Ok(None) };
-        let mut nonce = [0; 32];
-        step.rng.fill_bytes(&mut nonce);
+        let nonce = self.unused_nonce(step, asset, investor)?;
         let context = SlotContext {
             version: Version,
             network: self.network,
@@ -285,6 +324,25 @@ impl Custodian {
             SlotRow { asset, investor: investor.clone(), nonce, trade: trade.clone(), used: false };
         SLOTS.put(step.tx, &slot.owner, &row);
         Ok(Some(slot.sign(&self.key)))
+    }
+
+    /// A random nonce of which no slot was ever made.
+    ///
+    /// Enforces [NOTE-3] even if the generator repeats itself.
+    fn unused_nonce(
+        &self,
+        step: &mut Step<'_, '_>,
+        asset: AssetId,
+        investor: &Investor,
+    ) -> Result<[u8; 32], StorageError> {
+        let seed = self.investor_seed(investor);
+        let mut nonce = [0; 32];
+        loop {
+            step.rng.fill_bytes(&mut nonce);
+            if !SLOTS.contains(step.tx, &seed.slot(asset, &nonce).owner())? {
+                return Ok(nonce);
+            }
+        }
     }
 
     /// Checks a slot that this side is to pay into.

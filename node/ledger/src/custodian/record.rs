@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::NodeId;
 use sudare_crypto::encoding::encode;
 
-use super::trade::TradeKey;
+use super::trade::{Trade, TradeKey};
 use super::{BY_PROPOSAL, BY_TX, Custodian, SLOTS, Step, TRADES};
 use crate::kv::{Be, Kv, StorageError, Table};
 use crate::messages::Message;
@@ -134,8 +134,31 @@ impl Custodian {
                 | Message::Share(_)
                 | Message::Commit(_)
         );
-        keys.retain(|key| !of_parties || key.counterparty == from);
-        keys.iter().try_for_each(|key| self.record(step, key, from, false, message))
+        for key in keys {
+            let concerns =
+                key.counterparty == from || (!of_parties && self.is_authority(step, &key, from)?);
+            if concerns {
+                self.record(step, &key, from, false, message)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a node is registrar or notary of an asset of the trade.
+    fn is_authority(
+        &self,
+        step: &Step<'_, '_>,
+        key: &TradeKey,
+        node: NodeId,
+    ) -> Result<bool, StorageError> {
+        let Some(Trade { instruction, .. }) = TRADES.get(step.tx, key)? else { return Ok(false) };
+        for movement in [&instruction.deliver, &instruction.receive].into_iter().flatten() {
+            let core = self.terms_of(step.tx, movement.asset)?.map(|terms| terms.core);
+            if core.is_some_and(|core| core.registrar == node || core.notary == node) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The record of a trade, in order.

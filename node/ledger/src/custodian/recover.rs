@@ -2,7 +2,7 @@
 
 use sudare_crypto::{NodeId, Text};
 
-use super::trade::TradeKey;
+use super::trade::{RECOVERED, TradeKey};
 use super::{Custodian, Investor, SLOTS, SlotRow, Step};
 use crate::kv::StorageError;
 use crate::messages::{Reason, Settlement};
@@ -31,7 +31,7 @@ impl Custodian {
             let Some(investor) = investors.iter().find(owner).cloned() else {
                 return Ok(Err(Reason::UnknownAccount));
             };
-            let trade_id = Text::new("recovered").unwrap_or_default();
+            let trade_id = Text::new(RECOVERED).unwrap_or_default();
             let trade = TradeKey { trade_id, counterparty: registrar, initiates: false };
             SLOTS.put(
                 step.tx,

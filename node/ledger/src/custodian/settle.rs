@@ -6,7 +6,7 @@ use sudare_crypto::{Bounded, Encoded, Hash, NodeId};
 use sudare_disclosure::AssetTerms;
 
 use super::notes::{NoteRow, NoteState};
-use super::trade::{Side, Trade, TradeKey, TradeState};
+use super::trade::{Plan, Side, Trade, TradeKey, TradeState};
 use super::{ALLEGED, Custodian, DRAFTS, NOTES, PLANS, SLOTS, SlotRow, Step, TRADES, done};
 use crate::kv::StorageError;
 use crate::leg::TearOff;
@@ -51,8 +51,12 @@ impl Custodian {
         let (Some(commit), Some(plan)) = (trade.commit.clone(), PLANS.get(step.tx, &key)?) else {
             return Ok(());
         };
-        if trade.receipt.is_some() || trade.state.is_ended() || !receipt.is_of(&commit) {
+        if trade.receipt.is_some() || trade.state == TradeState::Settled || !receipt.is_of(&commit)
+        {
             return Ok(());
+        }
+        if trade.state == TradeState::Refused {
+            self.lock_again(step, &plan, &key)?;
         }
         let Some(id) = commit.id() else { return Ok(()) };
         let mut signatures: Vec<LinearProof> = Vec::with_capacity(plan.inputs.len());
@@ -73,6 +77,20 @@ impl Custodian {
         let finalisation = Finalisation { commit, index: plan.index, receipt, signatures };
         self.alarm(step, &key, step.now.saturating_add(SILENT_MS));
         self.tell(step, &key, registrar, None, Message::Finalise(finalisation))
+    }
+
+    /// The notary recorded what it had signed to be absent: the notes are spent for it, so no other trade may have them.
+    fn lock_again(
+        &self,
+        step: &Step<'_, '_>,
+        plan: &Plan,
+        key: &TradeKey,
+    ) -> Result<(), StorageError> {
+        let mut live = Vec::with_capacity(plan.inputs.len());
+        for id in &plan.inputs {
+            live.extend(NOTES.get(step.tx, id)?.filter(|row| row.state == NoteState::Live));
+        }
+        self.lock(step, &live, plan.outgoing, key)
     }
 
     /// The leg that pays this side is final and not appended: its sender may be silent, so this side has it appended.
@@ -137,7 +155,7 @@ impl Custodian {
         if let Some((proposal, _)) = ALLEGED.get(step.tx, key)?
             && proposal.expires_at <= step.now
         {
-            ALLEGED.delete(step.tx, key);
+            self.take_alleged(step, key)?;
         }
         let Some(mut trade) = TRADES.get(step.tx, key)? else { return Ok(()) };
         if trade.state.is_ended() {

@@ -5,9 +5,7 @@ use sudare_crypto::encoding::encode;
 use sudare_crypto::{Hash, NodeId, NodeSignature, Text};
 use sudare_disclosure::AssetId;
 
-use super::{
-    ALLEGED, BY_PROPOSAL, Custodian, DRAFTS, Investor, PLANS, QUEUE, Step, TRADES, WAKE, text,
-};
+use super::{BY_PROPOSAL, Custodian, DRAFTS, Investor, PLANS, QUEUE, Step, TRADES, WAKE, text};
 use crate::kv::StorageError;
 use crate::leg::{Purpose, TearOff, TradeInfo};
 use crate::log::Receipt;
@@ -16,6 +14,11 @@ use crate::note::NoteId;
 use crate::role::{Answer, next_number, wake};
 use crate::slot::SignedSlot;
 use crate::transaction::{Commit, Transaction, TxId};
+
+/// How the ids of consolidations begin; no instruction may use such an id.
+const CONSOLIDATION: &str = "consolidation-";
+/// The id under which recovered slots are kept; no instruction may use it.
+pub(super) const RECOVERED: &str = "recovered";
 
 /// A trade's key: its id and the other side.
 #[derive(Clone, Debug, Eq, PartialEq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
@@ -73,6 +76,14 @@ pub struct TradeInstruction {
     pub slot_ms: u64,
     /// The length of the transaction's window, ms.
     pub window_ms: u64,
+}
+
+impl TradeInstruction {
+    /// Whether this is the same trade as `other`, apart from how long anything may take.
+    fn has_terms_of(&self, other: &Self) -> bool {
+        let Self { expires_at, slot_ms, window_ms, .. } = *other;
+        Self { expires_at, slot_ms, window_ms, ..self.clone() } == *other
+    }
 }
 
 /// Where a trade stands.
@@ -229,16 +240,20 @@ impl Custodian {
         let trade = new_trade(instruction, step.now);
         let key = trade.key();
         if let Some(before) = TRADES.get(step.tx, &key)? {
-            // The same instruction again is the same trade, whatever has become of it and of the balance since. Who repeats a
-            // command gives it a later expiry; the first one stands.
-            let mut again = trade.instruction;
-            again.expires_at = before.instruction.expires_at;
-            let same = before.instruction == again;
-            return Ok(if same {
-                text(key.trade_id.as_str())
-            } else {
-                Err(Reason::DuplicateTrade)
-            });
+            // The same instruction again is the same trade, whatever has become of it and of the balance since.
+            if before.instruction == trade.instruction {
+                return Ok(text(key.trade_id.as_str()));
+            }
+            // One that was refused does not use up its id.
+            if before.state != TradeState::Refused {
+                let same = before.instruction.has_terms_of(&trade.instruction);
+                return Ok(if same {
+                    text(key.trade_id.as_str())
+                } else {
+                    Err(Reason::DuplicateTrade)
+                });
+            }
+            PLANS.delete(step.tx, &key);
         }
         if let Err(reason) = self.check_instruction(step, &trade.instruction)? {
             return Ok(Err(reason));
@@ -249,8 +264,7 @@ impl Custodian {
         match trade.instruction.side {
             Side::Initiator => self.propose(step, trade)?,
             Side::Counterparty => {
-                if let Some((proposal, slot)) = ALLEGED.get(step.tx, &key)? {
-                    ALLEGED.delete(step.tx, &key);
+                if let Some((proposal, slot)) = self.take_alleged(step, &key)? {
                     let message = Message::Propose(proposal.clone(), slot.clone());
                     self.record(step, &key, key.counterparty, false, &message)?;
                     self.matched(step, trade, proposal, slot)?;
@@ -267,6 +281,9 @@ impl Custodian {
         instruction: &TradeInstruction,
     ) -> Result<Result<(), Reason>, StorageError> {
         let movements = [&instruction.deliver, &instruction.receive];
+        if is_own(&instruction.trade.trade_id) {
+            return Ok(Err(Reason::Malformed));
+        }
         if movements.iter().all(|movement| movement.is_none())
             || (instruction.side != Side::Counterparty && instruction.deliver.is_none())
         {
@@ -309,7 +326,7 @@ impl Custodian {
             return Ok(None);
         }
         let number = next_number(step.tx, 2)?;
-        let Ok(trade_id) = Text::new(format!("consolidation-{number}")) else { return Ok(None) };
+        let Ok(trade_id) = Text::new(format!("{CONSOLIDATION}{number}")) else { return Ok(None) };
         let Some(terms) = self.terms_of(step.tx, asset)? else { return Ok(None) };
         let trade = TradeInfo {
             trade_id,
@@ -463,8 +480,15 @@ impl Custodian {
         initiates: bool,
     ) -> Result<Option<Trade>, StorageError> {
         let Some(key) = BY_PROPOSAL.get(step.tx, &(proposal, initiates))? else { return Ok(None) };
-        Ok(TRADES.get(step.tx, &key)?.filter(|_| key.counterparty == from))
+        // A trade that was instructed again has another proposal.
+        let is_of = |trade: &Trade| trade.proposal.as_ref().map(Proposal::hash) == Some(proposal);
+        Ok(TRADES.get(step.tx, &key)?.filter(|trade| key.counterparty == from && is_of(trade)))
     }
+}
+
+/// Whether a trade id is one that custodians give themselves: no instruction may use it.
+fn is_own(trade_id: &TradeId) -> bool {
+    trade_id.as_str().starts_with(CONSOLIDATION) || trade_id.as_str() == RECOVERED
 }
 
 fn new_trade(instruction: TradeInstruction, now: u64) -> Trade {

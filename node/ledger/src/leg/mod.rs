@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod components;
 mod open;
+mod reason;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::Version;

@@ -44,8 +44,10 @@ pub struct Received {
 /// A quantity as a disclosure key reads it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Amount {
-    /// The memo's value, which the ciphertext confirms.
+    /// The memo's value, which the ciphertext confirms; the memo opens the commitment.
     Known(u64),
+    /// The memo's value, which the ciphertext confirms; but its blinding is wrong, so that the receiver can't spend the note.
+    Unspendable(u64),
     /// The memo is wrong or unreadable: the value is the discrete logarithm of this point.
     Hidden(Encoded),
 }
@@ -57,6 +59,8 @@ pub struct Disclosed {
     pub amounts: Option<Vec<Amount>>,
     /// The account of each input and of each output.
     pub parties: Option<(Vec<Encoded>, Vec<Encoded>)>,
+    /// The reference to the sending party; none inside if the section does not open.
+    pub sender: Option<Option<Text<64>>>,
     /// The trade's data; none if sender and registrar let a section pass that does not open.
     pub trade: Option<Option<TradeInfo>>,
     /// The note each input spends, with its proof; none inside if the section does not open, or without inputs.
@@ -99,23 +103,13 @@ impl Leg {
         };
         let mut known = Vec::with_capacity(amounts.len());
         for (index, amount) in sudare_crypto::numbered(amounts) {
-            let kind = SectionKind::Opening(index);
-            let Amount::Known(value) = amount else { return Err(OpenError::Section(kind)) };
-            // The opening itself is checked too: the receiver can't spend with a wrong blinding.
-            let content = self.read(epoch, key, kind, Field::Amounts)?;
-            let commitment = self.outputs.get(usize::from(index)).map(|output| output.commitment);
-            let opening = opening(&content).ok_or(OpenError::Section(kind))?;
-            if commitment != Some(Encoded::of(&commit(value, &opening.blinding)))
-                || opening.value != value
-            {
-                return Err(OpenError::Section(kind));
-            }
+            let Amount::Known(value) = amount else {
+                return Err(OpenError::Section(SectionKind::Opening(index)));
+            };
             known.push(value);
         }
         let trade = disclosed.trade.flatten().ok_or(OpenError::Section(SectionKind::Trade))?;
-        let sender = self.read(epoch, key, SectionKind::Parties, Field::Parties)?;
-        let sender =
-            decode(&sender, "parties").map_err(|_| OpenError::Section(SectionKind::Parties))?;
+        let sender = disclosed.sender.flatten().ok_or(OpenError::Section(SectionKind::Parties))?;
         let links = disclosed.links.ok_or(OpenError::Scope)?;
         if links.is_some() == self.inputs.is_empty() {
             return Err(OpenError::Section(SectionKind::Links));
@@ -145,6 +139,10 @@ impl Leg {
             Some(place) => Some(self.parties(key, place)?),
             None => None,
         };
+        let sender = place(Field::Parties).map(|_| {
+            let content = self.read(epoch, key, SectionKind::Parties, Field::Parties).ok()?;
+            decode(&content, "parties").ok()
+        });
         let trade = place(Field::Trade).map(|_| {
             let content = self.read(epoch, key, SectionKind::Trade, Field::Trade).ok()?;
             decode(&content, "a trade").ok()
@@ -154,7 +152,7 @@ impl Leg {
             let links: Links = decode(&content, "links").ok()?;
             (links.notes.len() == self.inputs.len()).then_some(links)
         });
-        Ok(Disclosed { amounts, parties, trade, links })
+        Ok(Disclosed { amounts, parties, sender, trade, links })
     }
 
     /// The notes that the leg makes, in order.
@@ -183,10 +181,13 @@ impl Leg {
             let ciphertext = output.amounts.get(place).ok_or(OpenError::Scope)?;
             let point = key.decrypt(&output.ephemeral, ciphertext)?;
             let memo = self.read(epoch, key, SectionKind::Opening(index), Field::Amounts).ok();
-            let value = memo.and_then(|content| opening(&content)).map(|opening| opening.value);
-            amounts.push(match value {
-                Some(value) if B * Scalar::from(value) == point => Amount::Known(value),
-                _ if point == RistrettoPoint::default() => Amount::Known(0),
+            let memo = memo.and_then(|content| opening(&content));
+            amounts.push(match memo {
+                Some(Opening { value, blinding }) if B * Scalar::from(value) == point => {
+                    let opens = Encoded::of(&commit(value, &blinding)) == output.commitment;
+                    if opens { Amount::Known(value) } else { Amount::Unspendable(value) }
+                }
+                _ if point == RistrettoPoint::default() => Amount::Unspendable(0),
                 _ => Amount::Hidden(Encoded::of(&point)),
             });
         }

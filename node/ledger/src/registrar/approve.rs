@@ -4,15 +4,20 @@ use sudare_crypto::{NodeId, NodeSignature};
 
 use super::assets::halt;
 use super::check::{adds_up, check_opened};
+use super::finalise::legs_of;
 use super::state::{
     ASSETS, Asset, LOCKS, LegState, OWNERS, Owner, READINGS, REDEMPTIONS, REQUESTS, Reading,
-    Redemption, RedemptionKey, RedemptionState, RequestKey, STATES, Standing,
+    Redemption, RedemptionKey, RedemptionState, RequestKey, STATES, Standing, UNAPPROVED,
 };
 use super::{ANSWER_MS, Job, Registrar, Stop, ordinary};
 use crate::kv::{StorageError, Tx};
 use crate::leg::Purpose;
 use crate::messages::{ApprovalRequest, Message, Reason};
-use crate::role::{send, start};
+use crate::role::{send, start, wake};
+use crate::transaction::TxId;
+
+/// The most requests of one custodian that are being checked, or were refused and are remembered until their windows end.
+pub(super) const UNAPPROVED_MAX: u64 = 1_024;
 
 impl Registrar {
     /// A custodian asks for an approval.
@@ -30,13 +35,21 @@ impl Registrar {
         if let Some(standing) = STATES.get(tx, &key)? {
             return Ok(self.answer_again(tx, now, &key, &request, &standing)?);
         }
+        let noted = UNAPPROVED.get(tx, &from)?.unwrap_or(0);
+        if noted >= UNAPPROVED_MAX {
+            return Err(Reason::TooLarge.into());
+        }
         let until = request.transaction.window.until;
         let asset = request.leg.header.asset;
         let state = match ordinary(self.check_plain(tx, now, from, &request))? {
             Ok(_) => LegState::Checking,
-            Err(reason) => LegState::Refused(reason),
+            Err(reason) => {
+                self.forget_later(tx, until, &key);
+                LegState::Refused(reason)
+            }
         };
         let standing = Standing { state, asset, since: now, until };
+        UNAPPROVED.put(tx, &from, &noted.saturating_add(1));
         STATES.put(tx, &key, &standing);
         if standing.state == LegState::Checking {
             REQUESTS.put(tx, &key, &request);
@@ -65,9 +78,13 @@ impl Registrar {
             Err(reason) => Err(reason),
         };
         let state = match granted {
-            Ok(signature) => LegState::Approved { signature, checking: None },
+            Ok(signature) => {
+                count_down(tx, key.from)?;
+                LegState::Approved { signature, checking: None }
+            }
             Err(reason) => {
                 REQUESTS.delete(tx, &key);
+                self.forget_later(tx, standing.until.max(now), &key);
                 LegState::Refused(reason)
             }
         };
@@ -140,6 +157,27 @@ impl Registrar {
         Ok(())
     }
 
+    /// Has a refused request forgotten at `at`, when its window is over: from then on it is refused whatever the state.
+    pub(super) fn forget_later(&self, tx: &Tx<'_>, at: u64, key: &RequestKey) {
+        wake(tx, at, key.leg.tx.0);
+    }
+
+    /// Forgets what was refused of a transaction whose window is over.
+    pub(super) fn forget_refused(
+        &self,
+        tx: &Tx<'_>,
+        now: u64,
+        about: TxId,
+    ) -> Result<(), StorageError> {
+        for (key, standing) in legs_of(tx, about)? {
+            if matches!(standing.state, LegState::Refused(_)) && standing.until <= now {
+                STATES.delete(tx, &key);
+                count_down(tx, key.from)?;
+            }
+        }
+        Ok(())
+    }
+
     fn answer_again(
         &self,
         tx: &Tx<'_>,
@@ -161,6 +199,14 @@ impl Registrar {
         let answer = Message::Approved { tx: key.leg.tx, index: key.leg.index, outcome };
         send(tx, now, key.from, Some(now.saturating_add(ANSWER_MS)), answer)
     }
+}
+
+fn count_down(tx: &Tx<'_>, from: NodeId) -> Result<(), StorageError> {
+    match UNAPPROVED.get(tx, &from)?.unwrap_or(0).saturating_sub(1) {
+        0 => UNAPPROVED.delete(tx, &from),
+        count => UNAPPROVED.put(tx, &from, &count),
+    }
+    Ok(())
 }
 
 /// Notes where the redemption of a leg stands, if it redeems.

@@ -19,10 +19,9 @@ use super::state::{
 };
 use super::{CLOCK_SKEW_MS, Registrar, Stop};
 use crate::kv::{Kv, StorageError};
-use crate::leg::{Leg, LegError, Links, OpenError, Purpose};
+use crate::leg::{Leg, Links, OpenError, Purpose};
 use crate::messages::{ApprovalRequest, Reason};
 use crate::note::Note;
-use crate::slot::SlotError;
 use crate::transaction::{Transaction, WINDOW_STEP_MS, tag_hash};
 
 impl Registrar {
@@ -114,7 +113,7 @@ impl Registrar {
         let terms = self.terms_of(kv, header.asset, &asset, header.terms)?;
         let terms = terms.ok_or(Reason::StaleTerms)?;
         let mut claims = Claims::new();
-        leg.check(&terms, &mut claims).map_err(leg_reason)?;
+        leg.check(&terms, &mut claims).map_err(Reason::from)?;
         claims.accept(rng).map_err(|_| Reason::Proof)?;
         let (reading, links) = self.open(&terms, leg)?;
         if let Some(links) = links {
@@ -124,7 +123,7 @@ impl Registrar {
                 notes.push(row.note);
             }
             let mut claims = Claims::new();
-            leg.check_links(&notes, &links.proof, &mut claims).map_err(leg_reason)?;
+            leg.check_links(&notes, &links.proof, &mut claims).map_err(Reason::from)?;
             claims.accept(rng).map_err(|_| Reason::Proof)?;
         }
         Ok(reading)
@@ -304,14 +303,4 @@ pub(super) fn adds_up(
         after = after.saturating_add(u128::from(*amount));
     }
     Ok(before == after && reading.amounts.len() == leg.outputs.len())
-}
-
-fn leg_reason(error: LegError) -> Reason {
-    match error {
-        LegError::Terms | LegError::Epoch | LegError::SlotContext(_) => Reason::StaleTerms,
-        LegError::Slot(_, SlotError::Epoch) => Reason::StaleTerms,
-        LegError::Purpose | LegError::Repeated | LegError::Sections => Reason::Malformed,
-        LegError::Slot(_, SlotError::Signature | SlotError::Proof(_)) => Reason::Proof,
-        LegError::Proof(_) => Reason::Proof,
-    }
 }

@@ -290,7 +290,11 @@ impl Registrar {
             }
             _ => LegState::Refused(Reason::Lapsed),
         };
+        if let LegState::Refused(_) = state {
+            self.forget_later(tx, standing.until.max(now), &key);
+        }
         REQUESTS.delete(tx, &key);
+        SILENT.delete(tx, &key);
         STATES.put(tx, &key, &Standing { state, since: now, ..standing });
         if key.from == self.id() {
             self.issue_absent(tx, now, key.leg.tx)?;

@@ -13,7 +13,7 @@ use super::state::{
 };
 use super::{Registrar, Stop, ordinary};
 use crate::kv::{Kv, StorageError, Tx};
-use crate::leg::{BuildError, BuiltLeg, Leg, LegRequest, LegSalt, Purpose};
+use crate::leg::{BuiltLeg, Leg, LegRequest, LegSalt, Purpose};
 use crate::messages::{ApprovalRequest, Message, NotaryPart, Reason, TagOpening};
 use crate::role::{Moment, send, wake};
 use crate::transaction::{Commit, LegRef, Transaction, Window, tag_hash};
@@ -59,7 +59,7 @@ impl Registrar {
             trade: issue.order.trade.clone(),
             sender: Text::new(self.id().to_string()).map_err(|_| Reason::Internal)?,
         };
-        let built = BuiltLeg::build(&request, rng).map_err(build_reason)?;
+        let built = BuiltLeg::build(&request, rng).map_err(Reason::from)?;
         let BuiltLeg { leg, salt } = built;
         let (mut tag_salt, mut tx_salt) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut tag_salt);
@@ -149,13 +149,5 @@ impl Registrar {
         };
         send(tx, now, commit.transaction.notary, Some(until), Message::Notarise(part))?;
         Ok(commit)
-    }
-}
-
-fn build_reason(error: BuildError) -> Reason {
-    match error {
-        BuildError::Unbalanced => Reason::SupplyLimit,
-        BuildError::Malformed(_) => Reason::Malformed,
-        BuildError::Leg(_) | BuildError::Proof(_) => Reason::Proof,
     }
 }

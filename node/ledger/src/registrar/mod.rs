@@ -305,6 +305,7 @@ impl Machine for Registrar {
             Event::Tick => {
                 for what in due(tx, moment.now)? {
                     self.issue_due(tx, moment.now, what)?;
+                    self.forget_refused(tx, moment.now, TxId(what))?;
                 }
                 Ok(Ok(Text::default()))
             }

@@ -12,6 +12,7 @@ use crate::messages::{ApprovalRequest, Finalisation, Reason, TradeId};
 use crate::note::{Note, NoteId};
 use crate::slot::SignedSlot;
 use crate::transaction::{Commit, TxId};
+use crate::tree::CHECKPOINT_BYTES_MAX;
 
 /// Every asset of this registrar.
 pub(super) const ASSETS: Table<AssetId, Asset> = Table::new(b'a', "asset");
@@ -39,12 +40,14 @@ pub(super) const OWNERS: Table<(AssetId, Encoded), Owner> = Table::new(b'k', "ow
 pub(super) const REQUESTS: Table<RequestKey, ApprovalRequest> = Table::new(b'l', "request");
 /// Where every leg stands that approval was asked for.
 pub(super) const STATES: Table<RequestKey, Standing> = Table::new(b'm', "leg state");
+/// How many rows of [`STATES`] each custodian has that are being checked or refused.
+pub(super) const UNAPPROVED: Table<NodeId, u64> = Table::new(b'x', "count of requests");
 /// What the registrar read of approved legs.
 pub(super) const READINGS: Table<RequestKey, Reading> = Table::new(b'n', "opened leg");
 /// The entries of asset logs, encoded. Rows are never changed nor deleted.
 pub(super) const ENTRIES: Table<(AssetId, Be), Vec<u8>> = Table::new(b'o', "log entry");
 /// The signed checkpoint at every size of an asset log. Rows are never changed nor deleted.
-pub(super) const CHECKPOINTS: Table<(AssetId, Be), Bounded<u8, 1024>> =
+pub(super) const CHECKPOINTS: Table<(AssetId, Be), Bounded<u8, CHECKPOINT_BYTES_MAX>> =
     Table::new(b'p', "checkpoint");
 /// Which leg stands at an index of an asset log. Rows are never changed nor deleted.
 pub(super) const LEGS: Table<(AssetId, Be), RequestKey> = Table::new(b'q', "final leg");

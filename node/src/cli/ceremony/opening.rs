@@ -158,6 +158,7 @@ struct ReadLeg {
     amounts: Option<Vec<String>>,
     senders: Option<Vec<String>>,
     receivers: Option<Vec<String>>,
+    reference: Option<String>,
     trade_id: Option<String>,
     notes_spent: Option<usize>,
     wrong_partials: Vec<String>,
@@ -172,6 +173,7 @@ impl ReadLeg {
             amounts,
             senders: disclosed.parties.as_ref().map(|(senders, _)| accounts(senders)),
             receivers: disclosed.parties.as_ref().map(|(_, receivers)| accounts(receivers)),
+            reference: disclosed.sender.flatten().map(|reference| reference.to_string()),
             trade_id: disclosed.trade.flatten().map(|trade| trade.trade_id.to_string()),
             notes_spent: disclosed.links.flatten().map(|links| links.notes.len()),
             wrong_partials,
@@ -186,6 +188,7 @@ impl ReadLeg {
         list("amounts", &self.amounts);
         list("senders", &self.senders);
         list("receivers", &self.receivers);
+        lines.extend(self.reference.as_ref().map(|text| format!("reference: {text}")));
         lines.extend(self.trade_id.as_ref().map(|id| format!("trade: {id}")));
         lines.extend(self.notes_spent.map(|count| format!("notes spent: {count}")));
         lines.join("\n")
@@ -195,6 +198,7 @@ impl ReadLeg {
 fn amount(amount: &Amount) -> String {
     match amount {
         Amount::Known(value) => value.to_string(),
+        Amount::Unspendable(value) => format!("{value}, with a false memo: it can't be spent"),
         Amount::Hidden(point) => format!("hidden: see `sudare audit solve --point {point:?}`"),
     }
 }

@@ -2,7 +2,8 @@
 
 use sudare_crypto::{Hash, NodeKey};
 
-use super::super::state::{ASSETS, NOTES, SPENT, TERMS, Version};
+use super::super::approve::UNAPPROVED_MAX;
+use super::super::state::{ASSETS, NOTES, SPENT, STATES, TERMS, UNAPPROVED, Version};
 use super::{World, list};
 use crate::kv::Be;
 use crate::messages::{ApprovalRequest, Message, Reason};
@@ -524,6 +525,41 @@ fn a_leg_of_the_version_before_is_approved_within_its_grace() {
 }
 
 /// A transaction of this leg alone.
+#[test]
+fn requests_of_one_custodian_are_bounded_and_refusals_forgotten_with_their_windows() {
+    let mut world = World::new();
+    let asset = world.asset();
+    world.registrar.instruct(Instruction::SetOpen { asset, open: false }).unwrap();
+    let good = world.usual();
+    let mut request = good.request(0);
+    let mut numbered = |number: u64| {
+        request.transaction.salt[..8].copy_from_slice(&number.to_le_bytes());
+        request.clone()
+    };
+    let (a, b) = (world.a.id(), world.b.id());
+    for number in 0..UNAPPROVED_MAX {
+        assert_eq!(world.ask(a, numbered(number)), Err(Reason::Closed));
+    }
+    let one_more = Message::Approve(numbered(UNAPPROVED_MAX));
+    assert_eq!(world.registrar.message(a, one_more.clone()), Err(Reason::TooLarge));
+    // What is remembered still gets its answer, and others have their own room.
+    assert_eq!(world.ask(a, numbered(0)), Err(Reason::Closed));
+    assert_eq!(world.ask(b, numbered(UNAPPROVED_MAX)), Err(Reason::Closed));
+    // With the windows the refusals end: the same request is refused again, whatever the state is now.
+    world.registrar.instruct(Instruction::SetOpen { asset, open: true }).unwrap();
+    assert_eq!(world.ask(a, numbered(0)), Err(Reason::Closed));
+    for _ in 0..10 {
+        world.registrar.advance(10_000);
+    }
+    assert_eq!(UNAPPROVED.rows(&world.registrar.kv, None, 9), Ok(Vec::new()));
+    let standing = STATES.rows(&world.registrar.kv, None, 9).unwrap();
+    assert_eq!(standing.len(), 1, "the issue alone: {standing:?}");
+    assert_eq!(world.ask(a, numbered(0)), Err(Reason::Window));
+    let next = world.usual();
+    world.settle(&next);
+    world.registrar.assert_deterministic();
+}
+
 fn alone(world: &mut World, draft: Draft) -> Assembled {
     let window = world.window();
     assemble(&world.net, window, vec![draft], &mut world.rng)

@@ -2,6 +2,7 @@
 
 use sudare_crypto::{NodeKey, NodeSignature};
 
+use super::super::state::SILENT;
 use super::{World, list};
 use crate::log::Entry;
 use crate::messages::{Finalisation, Message, Reason};
@@ -349,4 +350,23 @@ fn the_log_holds_every_leg_in_order_and_every_checkpoint_extends_the_one_before(
     assert_eq!(view.standing.state, LegState::Final { entry: 5 });
     assert_eq!(view.reading.unwrap().amounts, [7, 72]);
     world.registrar.assert_deterministic();
+}
+
+#[test]
+fn a_leg_that_lapsed_leaves_nothing_waiting_for_signatures() {
+    let mut world = World::new();
+    let transfer = world.usual();
+    let approval = world.approve(&transfer).unwrap();
+    let finalisation = world.finalisation(&transfer, &[approval]);
+    let bare = Finalisation { signatures: list(Vec::new()), ..finalisation };
+    world.registrar.message(world.b.id(), Message::Finalise(bare)).unwrap();
+    let asked = world.registrar.sent();
+    assert!(matches!(asked[..], [(_, Message::AskSignatures { .. })]), "{asked:?}");
+    let kv = |world: &World| SILENT.rows(&world.registrar.kv, None, 9).unwrap().len();
+    assert_eq!(kv(&world), 1);
+    let until = transfer.transaction.window.until;
+    let absence = world.net.absence(&transfer.transaction, until);
+    world.registrar.message(world.a.id(), Message::Absent(absence)).unwrap();
+    assert_eq!(kv(&world), 0);
+    world.assert_free();
 }

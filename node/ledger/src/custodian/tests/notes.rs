@@ -6,8 +6,8 @@ use sudare_crypto::point::B;
 use sudare_crypto::{Encoded, Hash, NodeId, NodeKey, Scalar, Secret};
 use sudare_disclosure::AssetId;
 
-use super::notes::Chosen;
-use super::{Balance, Custodian, Investor, NOTES, NoteRow, NoteState, Step, TradeKey};
+use super::super::notes::Chosen;
+use super::super::{Balance, Custodian, Investor, NOTES, NoteRow, NoteState, Step, TradeKey};
 use crate::kv::{MemoryKv, Tx};
 use crate::leg::INPUTS_MAX;
 use crate::note::Note;
