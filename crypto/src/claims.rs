@@ -66,6 +66,12 @@ impl Claims {
         self.ranges.append(&mut other.ranges);
     }
 
+    /// The equations of relations each by itself, without the range statements: what a verifier without batches decides one by one.
+    pub fn one_by_one(&self) -> impl Iterator<Item = Self> + '_ {
+        let alone = |one: &Residue| Self { residues: vec![one.clone()], ranges: Vec::new() };
+        self.residues.iter().map(alone)
+    }
+
     /// Every point of every equation, in order: as often as it stands in one.
     pub(crate) fn terms(&self) -> impl Iterator<Item = &Encoded> {
         let residues =

@@ -152,7 +152,7 @@ impl Chain {
     fn new() -> Result<Self, Failed> {
         let mut rng = testing::rng(3);
         let network = Network::new();
-        let terms = fixture::terms(&network, &mut rng);
+        let terms = fixture::terms(&network, 2, &mut rng);
         let (payer, payee) = (TestCustodian::new(1), TestCustodian::new(2));
         let mut chain = Self { network, terms, payer, payee, log: MemoryTree::default(), rng };
         let first = Entry::Terms(chain.network.signed(chain.terms.clone()));

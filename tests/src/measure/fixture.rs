@@ -1,4 +1,4 @@
-//! An asset with two disclosure keys that read everything, and a transfer leg with two inputs and two outputs in it.
+//! An asset with disclosure keys that read everything, two if not said otherwise, and a transfer leg with two inputs and two outputs in it.
 
 use rand_chacha::ChaCha20Rng;
 use sudare_crypto::Claims;
@@ -37,9 +37,14 @@ impl Transfer {
     /// The transfer that all measurements use.
     #[must_use]
     pub fn new() -> Self {
-        let mut rng = testing::rng(1);
+        Self::with(2, 1)
+    }
+
+    /// A transfer under so many disclosure keys, the same for all seeds; slots, notes and openings are each seed's own.
+    pub(super) fn with(keys: u8, seed: u64) -> Self {
         let network = Network::new();
-        let terms = terms(&network, &mut rng);
+        let terms = terms(&network, keys, &mut testing::rng(0));
+        let mut rng = testing::rng(seed);
         let (mut sender, mut receiver) = (TestCustodian::new(1), TestCustodian::new(2));
         let seed = sender.investor("sender");
         let inputs = [700_000, 600_000]
@@ -95,12 +100,18 @@ impl Transfer {
     ///
     /// [`Failed`] if a proof does not verify.
     pub fn verify(&mut self, leg: &Leg, links: &Links) -> Result<usize, Failed> {
+        let claims = self.claims(leg, links)?;
+        claims.accept(&mut self.rng)?;
+        Ok(claims.points())
+    }
+
+    /// What is left to decide of the leg when all of it is parsed, links included.
+    pub(super) fn claims(&self, leg: &Leg, links: &Links) -> Result<Claims, Failed> {
         let mut claims = Claims::new();
         leg.check(&self.terms, &mut claims)?;
         let notes: Vec<Note> = self.inputs.iter().map(|held| held.note).collect();
         leg.check_links(&notes, &links.proof, &mut claims)?;
-        claims.accept(&mut self.rng)?;
-        Ok(claims.points())
+        Ok(claims)
     }
 
     /// Opens the leg as its registrar does.
@@ -122,15 +133,16 @@ impl Transfer {
     }
 }
 
-/// An asset's terms with one epoch and two keys that read all fields, the registrar's and a regulator's.
-pub(super) fn terms(network: &Network, rng: &mut ChaCha20Rng) -> AssetTerms {
+/// An asset's terms with one epoch and so many keys that read all fields, the registrar's and regulators'.
+pub(super) fn terms(network: &Network, keys: u8, rng: &mut ChaCha20Rng) -> AssetTerms {
     let mut terms = network.terms("MEASURED", &[NOW], rng);
     let (asset, all) = (terms.asset(), Fields::ALL);
-    let keys = vec![
-        network.key(&network.master, asset, 0, all, REGISTRAR, rng),
-        network.key(&network.regulator, asset, 0, all, "regulator", rng),
-    ];
-    let keys = keys.try_into().unwrap_or_default();
+    let mut list = vec![network.key(&network.master, asset, 0, all, REGISTRAR, rng)];
+    for number in 1..keys {
+        let label = format!("regulator {number}");
+        list.push(network.key(&network.regulator, asset, 0, all, &label, rng));
+    }
+    let keys = list.try_into().unwrap_or_default();
     let epoch = Epoch { number: 0, opens_at: NOW, keys };
     terms.policy.epochs = vec![epoch].try_into().unwrap_or_default();
     terms

@@ -92,7 +92,7 @@ fn check(transfer: &mut Transfer, leg: &Leg, links: &Links) -> Result<(), Failed
 }
 
 /// The crate with nothing around it, for the values and blindings of a leg's outputs.
-struct Crate {
+pub(super) struct Crate {
     generators: BulletproofGens,
     pedersen: PedersenGens,
     values: Vec<u64>,
@@ -100,7 +100,10 @@ struct Crate {
 }
 
 impl Crate {
-    fn of(transfer: &Transfer, built: &sudare_ledger::leg::BuiltLeg) -> Result<Self, Failed> {
+    pub(super) fn of(
+        transfer: &Transfer,
+        built: &sudare_ledger::leg::BuiltLeg,
+    ) -> Result<Self, Failed> {
         let openings = transfer.openings(built)?;
         Ok(Self {
             generators: BulletproofGens::new(BITS, openings.len()),
@@ -110,7 +113,10 @@ impl Crate {
         })
     }
 
-    fn prove(&self, rng: &mut ChaCha20Rng) -> Result<(Vec<u8>, Vec<CompressedRistretto>), Failed> {
+    pub(super) fn prove(
+        &self,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<(Vec<u8>, Vec<CompressedRistretto>), Failed> {
         let (proof, commitments) = RangeProof::prove_multiple_with_rng(
             &self.generators,
             &self.pedersen,
@@ -124,7 +130,7 @@ impl Crate {
         Ok((proof.to_bytes(), commitments))
     }
 
-    fn verify(
+    pub(super) fn verify(
         &self,
         proof: &[u8],
         commitments: &[CompressedRistretto],

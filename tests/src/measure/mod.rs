@@ -8,12 +8,13 @@ mod fixture;
 mod leg;
 mod network;
 mod report;
+mod verification;
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use sudare::cli::Failure;
-use sudare_crypto::{Malformed, Rejected};
+use sudare_crypto::{Malformed, Refused, Rejected};
 use sudare_disclosure::dlog::SearchError;
 use sudare_ledger::leg::{BuildError, LegError, OpenError, TearOffError};
 use sudare_ledger::transaction::CommitError;
@@ -33,6 +34,8 @@ pub enum Topic {
     Network,
     /// The search for a 64-bit amount in the exponent
     Dlog,
+    /// A transfer's proofs verified in batches, beside the crates one by one and the limit of the arithmetic
+    Verification,
 }
 
 impl Topic {
@@ -44,6 +47,7 @@ impl Topic {
             Self::Depth => "depth",
             Self::Network => "network",
             Self::Dlog => "dlog",
+            Self::Verification => "verification",
         }
     }
 }
@@ -59,6 +63,7 @@ pub fn run(topic: Topic, quick: bool) -> Result<Report, Failed> {
         Topic::Depth => depth::run(quick),
         Topic::Network => network::run(quick),
         Topic::Dlog => dlog::run(quick),
+        Topic::Verification => verification::run(quick),
     }
 }
 
@@ -85,6 +90,9 @@ pub enum Failed {
     /// A proof does not verify.
     #[error(transparent)]
     Rejected(#[from] Rejected),
+    /// A batch is not accepted.
+    #[error(transparent)]
+    Batch(#[from] Refused),
     /// A leg does not open.
     #[error(transparent)]
     Open(#[from] OpenError),

@@ -1,6 +1,7 @@
 //! Every relation under attack: the tables are in `relations`, the questions asked of each row in `refusals` and `challenge`,
 //! the protocol's own attacks in `attacks`.
 
+mod agreement;
 mod attacks;
 mod batch;
 mod challenge;
