@@ -136,6 +136,10 @@ pub struct Trade {
     pub notarised_ms: Option<u64>,
     /// 受渡日.
     pub delivery_date: String,
+    /// When this side asked for it to be cancelled.
+    pub cancel_requested_ms: Option<u64>,
+    /// When the other side asked for it to be cancelled: it is, once this side asks too.
+    pub counterparty_cancel_requested_ms: Option<u64>,
 }
 
 impl Trade {
@@ -161,6 +165,8 @@ impl Trade {
             begun_ms: trade.begun,
             notarised_ms: trade.notarised,
             delivery_date: trade.delivery_date.to_string(),
+            cancel_requested_ms: trade.cancellation.own,
+            counterparty_cancel_requested_ms: trade.cancellation.theirs,
         }
     }
 }

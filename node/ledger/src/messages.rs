@@ -296,6 +296,12 @@ pub enum Reason {
     /// Fault in this node.
     #[error("the node could not do it; see its log")]
     Internal,
+    /// Both sides wanted the trade cancelled.
+    #[error("both sides cancelled the trade")]
+    Cancelled,
+    /// Nobody can keep the transaction from becoming final.
+    #[error("the trade is signed or settled and can't be cancelled: reverse it with a new one")]
+    TooLate,
 }
 
 impl Reason {
@@ -406,6 +412,13 @@ pub enum Message {
         /// Tags with their signatures.
         signatures: Bounded<(Encoded, LinearProof), INPUTS_MAX>,
     },
+    /// One side of a trade to the other: its operator wants it cancelled.
+    Cancel {
+        /// 取引ID.
+        trade_id: TradeId,
+        /// Whether the sender is the initiator.
+        initiates: bool,
+    },
 }
 
 /// The longest encoding of any message, in bytes.
@@ -438,6 +451,7 @@ impl Message {
             Self::Terms(_) => 19,
             Self::AskSignatures { .. } => 20,
             Self::Signatures { .. } => 21,
+            Self::Cancel { .. } => 22,
         }
     }
 
@@ -453,6 +467,7 @@ impl Message {
             (2, Custodian | Registrar, Custodian) | (3, Custodian, Custodian | Registrar) => MEDIUM,
             (4, Custodian | Registrar, Custodian | Registrar) => SMALL,
             (5 | 8 | 9, Custodian, Custodian) => MEDIUM,
+            (22, Custodian, Custodian) => SMALL,
             (6, Custodian, Registrar) => MESSAGE_BYTES_MAX,
             (7, Registrar, Custodian) => SMALL,
             (10 | 13, Custodian | Registrar, Notary) => MEDIUM,

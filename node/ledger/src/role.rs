@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{RngCore, SeedableRng};
 use sudare_crypto::{Hash, NodeId, Text};
 
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
@@ -83,6 +83,17 @@ pub enum Event<I, O> {
 /// A role's answer to a message or an instruction.
 pub type Answer = Result<Text<256>, Reason>;
 
+/// How the CPU pool treats a job; what comes first here is done first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd, Ord)]
+pub enum Lane {
+    /// A peer waits for it, it is short, and many cost less together: those that wait are done as one batch.
+    Gathered,
+    /// A trade waits for it: done alone.
+    Prompt,
+    /// Nobody waits for it: it never has all threads, if there are several.
+    Background,
+}
+
 /// A role: a pure function of its state, the moment and the event.
 pub trait Machine {
     /// Instructions of the operator.
@@ -115,6 +126,31 @@ pub trait Machine {
         job: &Self::Job,
         entropy: [u8; 32],
     ) -> Result<Self::Outcome, StorageError>;
+
+    /// How a job is to be scheduled.
+    fn lane(&self, _job: &Self::Job) -> Lane {
+        Lane::Prompt
+    }
+
+    /// Does jobs of [`Lane::Gathered`] together; gives an outcome for each, as [`Machine::perform`] would.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    fn perform_all(
+        &self,
+        kv: &dyn Kv,
+        jobs: &[Self::Job],
+        entropy: [u8; 32],
+    ) -> Result<Vec<Self::Outcome>, StorageError> {
+        let mut rng = ChaCha20Rng::from_seed(entropy);
+        let mut own = || {
+            let mut entropy = [0; 32];
+            rng.fill_bytes(&mut entropy);
+            entropy
+        };
+        jobs.iter().map(|job| self.perform(kv, job, own())).collect()
+    }
 }
 
 /// A message waiting for its addressee to take it.

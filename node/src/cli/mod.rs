@@ -3,6 +3,7 @@
 mod account;
 mod asset;
 mod audit;
+mod cancel;
 mod ceremony;
 mod checkpoint;
 pub mod connect;
@@ -82,6 +83,8 @@ enum Command {
     Dvp(trade::DvpArgs),
     /// Give units back to the registrar.
     Redeem(trade::RedeemArgs),
+    /// Cancel a trade that is not signed yet; the other side runs it too.
+    Cancel(cancel::CancelArgs),
     /// Show the register of an asset.
     #[command(subcommand)]
     Register(asset::RegisterCommand),
@@ -209,6 +212,7 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Receive(args) => trade::receive(args, output).await,
         Command::Dvp(args) => trade::dvp(args, output).await,
         Command::Redeem(args) => trade::redeem(args, output).await,
+        Command::Cancel(args) => cancel::run(args, output).await,
         Command::Register(command) => asset::run_register(command, output).await,
         Command::Audit(command) => audit::run(command, output).await,
         Command::Ceremony(command) => ceremony::run(command, output).await,

@@ -333,7 +333,7 @@ async fn trades(connection: &Connection, query: &OperatorQuery) -> Result<Vec<Tr
     }
 }
 
-fn print(trades: &[TradeView], names: &Directory<'_>, output: &Output) {
+pub(super) fn print(trades: &[TradeView], names: &Directory<'_>, output: &Output) {
     let rows: Vec<_> = trades.iter().map(|trade| view::Trade::of(trade, names)).collect();
     let header = ["trade", "counterparty", "delivers", "receives", "state", "waiting for", "since"];
     let now = now_ms();
@@ -345,12 +345,19 @@ fn print(trades: &[TradeView], names: &Directory<'_>, output: &Output) {
             Some(reason) => format!("{} ({reason})", row.state),
             None => row.state.clone(),
         };
+        let asked = match (row.cancel_requested_ms, row.counterparty_cancel_requested_ms) {
+            _ if row.reason.is_some() || row.notarised_ms.is_some() => String::new(),
+            (None, None) => String::new(),
+            (Some(_), None) => "; cancellation requested".into(),
+            (None, Some(_)) => format!("; cancellation requested by {}", row.counterparty),
+            (Some(_), Some(_)) => "; cancellation requested by both".into(),
+        };
         vec![
             row.trade_id.clone(),
             row.counterparty.clone(),
             quantity(&row.deliver),
             quantity(&row.receive),
-            state,
+            state + &asked,
             row.waiting_for.clone().unwrap_or_default(),
             format!("{} s ago", now.saturating_sub(row.since_ms) / 1000),
         ]

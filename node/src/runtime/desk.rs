@@ -163,7 +163,7 @@ where
             self.post(Post { number: number.0, to: row.to, until: row.until });
         }
         let jobs = JOBS.rows(&rows, None, usize::MAX)?;
-        self.pool.add(jobs.into_iter().map(|(number, _)| number.0));
+        self.pool.add(&jobs);
         self.alarm = ALARMS.rows(&self.base, None, 1)?.first().map(|((at, _), ())| at.0);
         Ok(())
     }
@@ -179,7 +179,7 @@ where
             }
         }
         let jobs = JOBS.rows(&self.base, None, usize::MAX)?;
-        self.pool.add(jobs.into_iter().map(|(number, _)| number.0));
+        self.pool.add(&jobs);
         self.alarm = ALARMS.rows(&self.base, None, 1)?.first().map(|((at, _), ())| at.0);
         self.gauges.height(self.ledger.head().seq, 0);
         Ok(())

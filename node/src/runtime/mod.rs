@@ -20,6 +20,7 @@ mod jobs;
 mod ledger;
 mod outbox;
 mod query;
+mod queue;
 mod refusal;
 mod status;
 

@@ -164,9 +164,9 @@ impl Gauges {
         self.jobs_waiting.store(count(waiting), Relaxed);
     }
 
-    pub(super) fn job_started(&self, waiting: usize) {
+    pub(super) fn jobs_started(&self, started: usize, waiting: usize) {
         self.jobs_waiting(waiting);
-        self.jobs_started.fetch_add(1, Relaxed);
+        self.jobs_started.fetch_add(count(started), Relaxed);
     }
 
     pub(super) fn job_done(&self) {

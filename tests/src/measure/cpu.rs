@@ -43,18 +43,41 @@ impl Usage {
         })
     }
 
-    /// CPU time that the processes used since `before`, in microseconds.
-    pub(super) fn processes_us(&self, before: &Self) -> f64 {
-        let ticks = self.processes.saturating_sub(before.processes);
-        float(ticks) * 1e6 / float(rustix::param::clock_ticks_per_second())
-    }
-
     /// The part of all cores, 0 to 1, that neither the processes nor this one used since `before`, but somebody else did.
     pub(super) fn elsewhere(&self, before: &Self) -> f64 {
         let ours = |one: &Self| one.processes.saturating_add(one.own);
         let busy = self.busy.saturating_sub(before.busy);
         let others = busy.saturating_sub(ours(self).saturating_sub(ours(before)));
         float(others) / float(self.all.saturating_sub(before.all).max(1))
+    }
+}
+
+/// CPU time and memory of some processes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Processes {
+    /// CPU time used so far, in ticks.
+    ticks: u64,
+    /// Memory that they have now, in bytes, pages that they share counted for each.
+    pub(super) memory: u64,
+}
+
+impl Processes {
+    /// Adds a process.
+    pub(super) fn add(&mut self, pid: u32) -> Result<(), Failed> {
+        self.ticks = self.ticks.saturating_add(of_process(&pid.to_string())?);
+        let path = format!("/proc/{pid}/status");
+        let text = read(&path)?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        let kib = kib.ok_or_else(|| Failed::Wrong(format!("{path} reads differently here")))?;
+        self.memory = self.memory.saturating_add(kib.saturating_mul(1024));
+        Ok(())
+    }
+
+    /// CPU time used since `before`, in milliseconds.
+    pub(super) fn cpu_ms(&self, before: &Self) -> f64 {
+        let ticks = self.ticks.saturating_sub(before.ticks);
+        float(ticks) * 1e3 / float(rustix::param::clock_ticks_per_second())
     }
 }
 
@@ -83,9 +106,11 @@ mod tests {
         while super::super::clock::thread_ns() < began + 60_000_000 {}
         let after = Usage::now([]).unwrap();
         assert!(after.own > before.own);
-        assert!(after.processes_us(&before) == 0.0);
         assert!((0.0..=1.0).contains(&after.elsewhere(&before)));
         let this = Usage::now([std::process::id()]).unwrap();
         assert!(this.processes >= after.own);
+        let mut own = Processes::default();
+        own.add(std::process::id()).unwrap();
+        assert!(own.cpu_ms(&Processes::default()) >= 60.0 && own.memory > 1 << 20);
     }
 }

@@ -22,7 +22,7 @@ use sudare_ledger::role::Role;
 use tokio::task::JoinSet;
 
 use super::clock::float;
-use super::cpu::Usage;
+use super::cpu::{self, Usage};
 use super::leg::Cost;
 use super::report::cores;
 use super::{Failed, Report, Topic};
@@ -35,7 +35,7 @@ const CUSTODIANS: u64 = 3;
 const RECEIVERS: u64 = 16;
 /// Transfers before the measured ones.
 const WARM_UP: u64 = 12;
-/// Transfers under way at a time.
+/// Transfers under way at a time, at full load.
 const IN_FLIGHT: u64 = 24;
 /// Every sender has two notes of this value...
 const POSITION: u64 = 1_000_000;
@@ -43,18 +43,20 @@ const POSITION: u64 = 1_000_000;
 const QUANTITY: u64 = 1_500_000;
 /// How long no transfer may settle.
 const STALL: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(10);
 const VALID_MS: u64 = 600_000;
 
 /// Measures the topic.
 pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     let program = program()?;
     let transfers = if quick { 60 } else { 400 };
+    // At half load.
+    let paced = transfers / 2;
     let cost = Cost::measure(if quick { 7 } else { 41 })?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build();
     let runtime = runtime.map_err(|error| Failed::Wrong(error.to_string()))?;
-    let load = runtime.block_on(on_a_network(&program, transfers))?;
+    let load = runtime.block_on(on_a_network(&program, transfers, paced))?;
 
     let leg_us = cost.prove_us + cost.verify_us;
     let bound = float(cores()) * 1e6 / leg_us;
@@ -92,14 +94,10 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
         "B",
         "all frames between all nodes, responses included",
     );
-    let cpu_us = load.cpu_us / float(transfers);
-    report.value("node_cpu_us", cpu_us, "us", "CPU time of all nodes, a transfer");
-    report.value(
-        "leg_share",
-        leg_us / cpu_us,
-        "",
-        "leg_us / node_cpu_us: proofs in the nodes' CPU time",
-    );
+    add_costs(&mut report, &load, transfers, leg_us);
+    let half = "the same, with transfers begun at half of settled_per_s";
+    report.value("half_p50_ms", float(load.half.p50_ms), "ms", half);
+    report.value("half_p99_ms", float(load.half.p99_ms), "ms", half);
     report.value(
         "cpu_elsewhere",
         load.elsewhere,
@@ -111,13 +109,48 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     Ok(report)
 }
 
+/// CPU time and memory of the nodes, all and by role.
+fn add_costs(report: &mut Report, load: &Load, transfers: u64, leg_us: f64) {
+    let cpu_ms = |role: Role| {
+        let zero = cpu::Processes::default();
+        let after = load.after.get(&role).unwrap_or(&zero);
+        after.cpu_ms(load.before.get(&role).unwrap_or(&zero)) / float(transfers)
+    };
+    let all: f64 = ROLES.iter().map(|(role, ..)| cpu_ms(*role)).sum();
+    report.value("cpu_ms_per_transfer", all, "ms", "CPU time of all nodes, a transfer");
+    for (role, key, _) in ROLES {
+        report.value(key, cpu_ms(role), "ms", format!("of every {role}"));
+    }
+    let share = leg_us / 1e3 / all;
+    report.value("leg_share", share, "", "leg_us / cpu_ms_per_transfer: proofs in that CPU time");
+    for (role, _, key) in ROLES {
+        let memory = |usage: &ByRole| usage.get(&role).map_or(0, |one| one.memory);
+        let (before, after) = (memory(&load.before) >> 20, memory(&load.after) >> 20);
+        let what = format!("memory of every {role} at the end; {before} before the transfers");
+        report.value(key, float(after), "MiB", what);
+    }
+}
+
+/// Processes by role.
+type ByRole = BTreeMap<Role, cpu::Processes>;
+
+/// Roles, with the keys of their CPU time and memory.
+const ROLES: [(Role, &str, &str); 4] = [
+    (Role::Custodian, "cpu_ms_custodians", "rss_mb_custodians"),
+    (Role::Registrar, "cpu_ms_registrar", "rss_mb_registrar"),
+    (Role::Notary, "cpu_ms_notary", "rss_mb_notary"),
+    (Role::Regulator, "cpu_ms_regulator", "rss_mb_regulator"),
+];
+
 /// What the network did.
 struct Load {
     took_ms: u64,
     latency: Latency,
+    /// At half load.
+    half: Latency,
     bytes: u64,
-    /// CPU time of all nodes, us.
-    cpu_us: f64,
+    before: ByRole,
+    after: ByRole,
     /// The part of all cores that other programs took.
     elsewhere: f64,
     processes: usize,
@@ -133,12 +166,12 @@ fn program() -> Result<PathBuf, Failed> {
 }
 
 /// Makes a network, runs it, and stops it whatever happens.
-async fn on_a_network(program: &Path, transfers: u64) -> Result<Load, Failed> {
+async fn on_a_network(program: &Path, transfers: u64, paced: u64) -> Result<Load, Failed> {
     let folder = tempfile::tempdir().map_err(|error| Failed::Wrong(error.to_string()))?;
     let made = made(&folder.path().join("network"))?;
     let mut processes = Processes::of(&made).with_program(program);
     let result = tokio::select! {
-        result = measured(&made, &mut processes, transfers) => result,
+        result = measured(&made, &mut processes, transfers, paced) => result,
         _ = tokio::signal::ctrl_c() => Err(Failed::Wrong("stopped; nothing is left running".into())),
     };
     processes.stop().await;
@@ -158,7 +191,12 @@ fn made(folder: &Path) -> Result<Made, Failed> {
     Ok(network::init(folder, &plan, now_ms()).map_err(Failure::from)?)
 }
 
-async fn measured(made: &Made, processes: &mut Processes, transfers: u64) -> Result<Load, Failed> {
+async fn measured(
+    made: &Made,
+    processes: &mut Processes,
+    transfers: u64,
+    paced: u64,
+) -> Result<Load, Failed> {
     processes.start()?;
     processes.ready().await?;
     let mut desk = Desk::open(made)?;
@@ -170,24 +208,32 @@ async fn measured(made: &Made, processes: &mut Processes, transfers: u64) -> Res
         kind: AssetKind::Security,
     };
     desk.open_asset(&spec, REGISTRAR, REGULATOR).await?;
-    let (accounts, openings) = holders(transfers.saturating_add(WARM_UP));
+    let (accounts, openings) = holders(transfers.saturating_add(paced).saturating_add(WARM_UP));
     desk.add_accounts(&accounts).await?;
     desk.issue(&openings, |_| ()).await?;
 
     let desk = Arc::new(desk);
-    drive(&desk, 0..WARM_UP).await?;
+    drive(&desk, 0..WARM_UP, Duration::ZERO).await?;
     ended(&desk, 0..WARM_UP).await?;
-    let (before, cpu_before) = (traffic(processes).await?, usage(made)?);
+    let bytes_before = traffic(processes).await?;
+    let (cpu_before, before) = (usage(made)?, by_role(made)?);
     let numbers = WARM_UP..WARM_UP.saturating_add(transfers);
-    drive(&desk, numbers.clone()).await?;
-    let cpu = usage(made)?;
-    let (took_ms, latency) = ended(&desk, numbers).await?;
+    drive(&desk, numbers.clone(), Duration::ZERO).await?;
+    let (cpu, after) = (usage(made)?, by_role(made)?);
+    let (took_ms, latency) = ended(&desk, numbers.clone()).await?;
+    let bytes = traffic(processes).await?.saturating_sub(bytes_before);
+    let pace = Duration::from_millis(took_ms.saturating_mul(2) / transfers.max(1));
+    let numbers = numbers.end..numbers.end.saturating_add(paced);
+    drive(&desk, numbers.clone(), pace).await?;
+    let (_, half) = ended(&desk, numbers).await?;
     processes.watch()?;
     Ok(Load {
         took_ms,
         latency,
-        bytes: traffic(processes).await?.saturating_sub(before),
-        cpu_us: cpu.processes_us(&cpu_before),
+        half,
+        bytes,
+        before,
+        after,
         elsewhere: cpu.elsewhere(&cpu_before),
         processes: processes.nodes().len(),
     })
@@ -212,15 +258,21 @@ fn holders(transfers: u64) -> (Vec<(String, String, String)>, Vec<Opening>) {
     (accounts, openings)
 }
 
-/// Instructs transfers, [`IN_FLIGHT`] at a time, until all are in the asset log. The log's length is all that is asked meanwhile.
-async fn drive(desk: &Arc<Desk>, numbers: Range<u64>) -> Result<(), Failed> {
+/// Instructs transfers, [`IN_FLIGHT`] at a time and one each `pace` at most, until all are in the asset log. The log's length
+/// is all that is asked meanwhile.
+async fn drive(desk: &Arc<Desk>, numbers: Range<u64>, pace: Duration) -> Result<(), Failed> {
     let asset = desk.terms(ASSET)?.terms.asset();
     let (begin, count) = (entries(desk, asset).await?, numbers.end.saturating_sub(numbers.start));
     let (mut begun, mut settled) = (0u64, 0u64);
     let mut instructing: JoinSet<Result<(), Failure>> = JoinSet::new();
-    let mut deadline = tokio::time::Instant::now() + STALL;
+    let start = tokio::time::Instant::now();
+    let (mut deadline, mut next) = (start + STALL, start);
     while settled < count {
-        while begun < count && begun.saturating_sub(settled) < IN_FLIGHT {
+        while begun < count
+            && begun.saturating_sub(settled) < IN_FLIGHT
+            && next <= tokio::time::Instant::now()
+        {
+            next += pace;
             let (desk, number) = (Arc::clone(desk), numbers.start.saturating_add(begun));
             instructing.spawn(async move { instruct(&desk, asset, number).await });
             begun = begun.saturating_add(1);
@@ -310,11 +362,31 @@ async fn traffic(processes: &Processes) -> Result<u64, Failed> {
     Ok(bytes)
 }
 
+/// CPU time and memory of the nodes of each role.
+fn by_role(made: &Made) -> Result<ByRole, Failed> {
+    let mut roles = ByRole::new();
+    for (name, pid) in running(made) {
+        let role = match name.as_str() {
+            "notary" => Role::Notary,
+            REGISTRAR => Role::Registrar,
+            REGULATOR => Role::Regulator,
+            _ => Role::Custodian,
+        };
+        roles.entry(role).or_default().add(pid)?;
+    }
+    Ok(roles)
+}
+
 /// CPU time of all nodes so far.
 fn usage(made: &Made) -> Result<Usage, Failed> {
+    Usage::now(running(made).into_values())
+}
+
+/// The nodes' processes, by name.
+fn running(made: &Made) -> BTreeMap<String, u32> {
     let mut folders = made.members.iter().filter_map(|(_, config)| config.parent()?.parent());
     let folder = folders.next().unwrap_or(Path::new("."));
-    Usage::now(processes::running(folder).into_values())
+    processes::running(folder)
 }
 
 fn custodian(number: u64) -> String {

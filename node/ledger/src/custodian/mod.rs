@@ -3,6 +3,7 @@
 
 mod account;
 mod build;
+mod cancel;
 mod commit;
 mod notes;
 mod propose;
@@ -31,6 +32,7 @@ use crate::slot::SignedSlot;
 use crate::transaction::TxId;
 
 pub use account::{Account, AccountState};
+pub use cancel::Cancellation;
 pub use notes::{Balance, NoteRow, NoteState};
 pub use record::Record;
 pub use trade::{Movement, Plan, Side, Trade, TradeInstruction, TradeKey, TradeState};
@@ -86,6 +88,8 @@ pub enum Instruction {
         /// The investor.
         investor: Investor,
     },
+    /// Wants a trade cancelled: done if the other side wants it too before the transaction is signed.
+    Cancel(TradeKey),
 }
 
 /// Work for the CPU pool.
@@ -231,6 +235,7 @@ impl Custodian {
                 let begun = self.consolidate(step, asset, &investor)?;
                 Ok(begun.map_or(Err(Reason::NoMatch), |key| text(key.trade_id.as_str())))
             }
+            Instruction::Cancel(key) => self.cancel(step, &key),
         }
     }
 
@@ -250,6 +255,9 @@ impl Custodian {
             Message::Accept(acceptance) => self.accepted(step, from, acceptance)?,
             Message::Abandon { proposal, reason } => {
                 self.abandoned(step, from, proposal, reason)?
+            }
+            Message::Cancel { trade_id, initiates } => {
+                self.cancel_asked(step, from, trade_id, initiates)?;
             }
             Message::Assemble(proposal, transaction) => {
                 self.assembled(step, from, proposal, transaction)?;

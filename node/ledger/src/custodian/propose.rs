@@ -252,7 +252,8 @@ impl Custodian {
             return Ok(());
         };
         if trade.state != TradeState::Matching || trade.instruction.side != Side::Initiator {
-            return Ok(());
+            // Word of a trade given up may have come before the proposal, when nobody knew what it was about.
+            return self.abandon_again(step, &trade);
         }
         let key = trade.key();
         let Some(proposal) = &trade.proposal else { return Ok(()) };
@@ -281,13 +282,17 @@ impl Custodian {
     ) -> Result<(), StorageError> {
         for initiates in [true, false] {
             let trade = self.by_proposal(step, from, proposal, initiates)?;
+            let Some(mut trade) = trade.filter(|trade| !trade.state.is_ended()) else { continue };
+            let asked = trade.cancellation.own.is_some();
+            let reason =
+                if reason == Reason::Cancelled && !asked { Reason::Abandoned } else { reason };
             // A commit that this side has signed may still become final: the notary decides.
-            if let Some(trade) = trade
-                && trade.commit.is_none()
-                && !trade.state.is_ended()
-            {
+            if trade.commit.is_none() {
                 self.fail(step, &trade.key(), reason)?;
                 self.left_queue(step, &trade)?;
+            } else if reason == Reason::Cancelled && trade.receipt.is_none() {
+                trade.reason = Some(reason);
+                TRADES.put(step.tx, &trade.key(), &trade);
             }
         }
         Ok(())

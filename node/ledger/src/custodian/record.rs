@@ -51,6 +51,7 @@ impl Record {
             15 => "approvals, receipt, spend signatures of its own asset's leg",
             16 => "its own outputs with amounts, approvals, receipt, place in the log",
             17 => "that the leg is not final",
+            22 => "that the sender wants the trade with this id cancelled",
             _ => "nothing of the trade",
         }
     }
@@ -91,6 +92,11 @@ impl Custodian {
             Message::Accept(acceptance) => {
                 keys.extend(BY_PROPOSAL.get(step.tx, &(acceptance.proposal, true))?);
             }
+            Message::Cancel { trade_id, initiates } => keys.push(TradeKey {
+                trade_id: trade_id.clone(),
+                counterparty: from,
+                initiates: !initiates,
+            }),
             Message::Assemble(proposal, _) => {
                 keys.extend(BY_PROPOSAL.get(step.tx, &(*proposal, false))?);
             }

@@ -122,7 +122,7 @@ impl Custodian {
             if notary != Some(from) || trade.state != TradeState::Notarising {
                 continue;
             }
-            trade.reason = Some(reason);
+            trade.reason = trade.reason.or(Some(reason));
             self.move_to(step, &mut trade, TradeState::Releasing, notary);
             TRADES.put(step.tx, &trade.key(), &trade);
         }

@@ -5,6 +5,7 @@ use sudare_crypto::encoding::encode;
 use sudare_crypto::{Hash, NodeId, NodeSignature, Text};
 use sudare_disclosure::AssetId;
 
+use super::cancel::{Cancellation, reason_for_other};
 use super::{BY_PROPOSAL, Custodian, DRAFTS, Investor, PLANS, QUEUE, Step, TRADES, WAKE, text};
 use crate::kv::StorageError;
 use crate::leg::{Purpose, TearOff, TradeInfo};
@@ -176,6 +177,8 @@ pub struct Trade {
     pub receipt: Option<Receipt>,
     /// Which legs the registrars have appended.
     pub settled_legs: u8,
+    /// Who wants it cancelled.
+    pub cancellation: Cancellation,
 }
 
 /// What a trade's own leg is made of.
@@ -379,7 +382,8 @@ impl Custodian {
             && matches!(trade.instruction.side, Side::Initiator | Side::Counterparty)
         {
             let other = key.counterparty;
-            let abandon = Message::Abandon { proposal: proposal.hash(), reason: Reason::Abandoned };
+            let told = reason_for_other(Some(reason));
+            let abandon = Message::Abandon { proposal: proposal.hash(), reason: told };
             self.tell(step, key, other, Some(proposal.expires_at), abandon)?;
         }
         trade.reason = Some(reason);
@@ -511,5 +515,6 @@ fn new_trade(instruction: TradeInstruction, now: u64) -> Trade {
         commit: None,
         receipt: None,
         settled_legs: 0,
+        cancellation: Cancellation::default(),
     }
 }

@@ -5,6 +5,7 @@ use sudare_disclosure::{AssetId, SignedTerms};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use super::cancel::Cancellation;
 use super::trade::{Side, Trade, TradeKey, TradeState};
 use super::{
     ACCOUNTS, ASSETS, AccountState, BALANCES, Balance, Custodian, Investor, SLOTS, TRADES,
@@ -60,6 +61,8 @@ pub struct TradeView {
     pub notarised: Option<u64>,
     /// 受渡日.
     pub delivery_date: Text<10>,
+    /// Who wants it cancelled.
+    pub cancellation: Cancellation,
 }
 
 impl TradeView {
@@ -86,6 +89,7 @@ impl TradeView {
             until: trade.transaction.as_ref().map(|transaction| transaction.window.until),
             notarised: trade.receipt.map(|receipt| receipt.entry.time),
             delivery_date: instruction.trade.delivery_date.clone(),
+            cancellation: trade.cancellation,
         }
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! Order: [`Registrar::bind`] (`Malformed`, `LegMismatch`, `TagMissing`), then [`Registrar::check_plain`] (`UnknownAsset`,
 //! `Internal`, `WrongNotary`, `Window`, `StaleTerms`, `NotInstructed`, `Closed`, `SlotExpired`, `SlotUsed`, `Spent`), then
-//! the proofs ([`Registrar::check_request`]: `Malformed`, `StaleTerms`, `Proof`, `Memo`, `UnknownNote`), then what key 0 read
+//! the proofs ([`Registrar::parse`], [`Registrar::read`]: `Malformed`, `StaleTerms`, `Proof`, `Memo`, `UnknownNote`), then what key 0 read
 //! ([`check_opened`]: `UnknownNote`, `InputLocked`, `WrongOwner`, `UnknownAccount`, `WrongCustodian`, `Frozen`,
 //! `NotInstructed`, `SupplyLimit`).
 
 use std::collections::BTreeSet;
 
-use rand_core::CryptoRngCore;
 use sudare_crypto::{Claims, Encoded, NodeId, pairs};
 use sudare_disclosure::AssetTerms;
 
@@ -23,6 +22,12 @@ use crate::leg::{Leg, Links, OpenError, Purpose};
 use crate::messages::{ApprovalRequest, Reason};
 use crate::note::Note;
 use crate::transaction::{Transaction, WINDOW_STEP_MS, tag_hash};
+
+/// A requested leg with the terms that it is under.
+pub(super) struct Parsed {
+    leg: Leg,
+    terms: AssetTerms,
+}
 
 impl Registrar {
     /// The leg that a request is for.
@@ -96,37 +101,38 @@ impl Registrar {
         Ok(asset)
     }
 
-    /// Verifies every proof of a requested leg and reads it with key 0.
-    ///
-    /// Enforces [APR-8]: every proof verifies, the links on notes of this register, and every memo section opens to what the
-    /// leg commits to. Nothing is decrypted before the proofs are verified.
-    pub(super) fn check_request(
-        &self,
-        kv: &dyn Kv,
-        key: &RequestKey,
-        rng: &mut impl CryptoRngCore,
-    ) -> Result<Reading, Stop> {
-        let request = REQUESTS.get(kv, key)?.ok_or(Reason::Lapsed)?;
-        let (leg, header) = (&request.leg, &request.leg.header);
+    /// A requested leg, and what its proofs claim.
+    pub(super) fn parse(&self, kv: &dyn Kv, key: &RequestKey) -> Result<(Parsed, Claims), Stop> {
+        let leg = REQUESTS.get(kv, key)?.ok_or(Reason::Lapsed)?.leg;
+        let header = &leg.header;
         let asset = ASSETS.get(kv, &header.asset)?.ok_or(Reason::UnknownAsset)?;
         // Of which version may have changed since; that is checked at approval.
         let terms = self.terms_of(kv, header.asset, &asset, header.terms)?;
         let terms = terms.ok_or(Reason::StaleTerms)?;
         let mut claims = Claims::new();
         leg.check(&terms, &mut claims).map_err(Reason::from)?;
-        claims.accept(rng).map_err(|_| Reason::Proof)?;
-        let (reading, links) = self.open(&terms, leg)?;
-        if let Some(links) = links {
-            let mut notes: Vec<Note> = Vec::with_capacity(links.notes.len());
-            for link in &links.notes {
-                let row = NOTES.get(kv, &(header.asset, *link))?.ok_or(Reason::UnknownNote)?;
-                notes.push(row.note);
-            }
-            let mut claims = Claims::new();
-            leg.check_links(&notes, &links.proof, &mut claims).map_err(Reason::from)?;
-            claims.accept(rng).map_err(|_| Reason::Proof)?;
+        Ok((Parsed { leg, terms }, claims))
+    }
+
+    /// Reads a leg, whose claims are accepted, with key 0: what stands in it, and what its links claim if it has inputs.
+    ///
+    /// Enforces [APR-8]: every proof verifies, the links on notes of this register, and every memo section opens to what the
+    /// leg commits to. Nothing is decrypted before the proofs are verified.
+    pub(super) fn read(
+        &self,
+        kv: &dyn Kv,
+        parsed: &Parsed,
+    ) -> Result<(Reading, Option<Claims>), Stop> {
+        let (reading, links) = self.open(&parsed.terms, &parsed.leg)?;
+        let Some(links) = links else { return Ok((reading, None)) };
+        let mut notes: Vec<Note> = Vec::with_capacity(links.notes.len());
+        for link in &links.notes {
+            let row = NOTES.get(kv, &(parsed.leg.header.asset, *link))?;
+            notes.push(row.ok_or(Reason::UnknownNote)?.note);
         }
-        Ok(reading)
+        let mut claims = Claims::new();
+        parsed.leg.check_links(&notes, &links.proof, &mut claims).map_err(Reason::from)?;
+        Ok((reading, Some(claims)))
     }
 
     /// Reads a leg whose proofs are verified with key 0 of its epoch.

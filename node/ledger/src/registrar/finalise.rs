@@ -82,27 +82,26 @@ impl Registrar {
         Ok(())
     }
 
-    /// Verifies everything that makes a leg final.
+    /// Checks everything that makes a leg final but the claims that it gives.
     ///
     /// Enforces [FIN-1], [FIN-2]: every approval under `m`, and the receipt for it.
     ///
     /// Enforces [FIN-4]: a spend signature over `m` under the tag of each of the leg's inputs.
-    pub(super) fn verify(
+    pub(super) fn spends(
         &self,
         kv: &dyn Kv,
         key: &RequestKey,
         finalisation: &Finalisation,
-        rng: &mut impl CryptoRngCore,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Claims>, Stop> {
         let commit = finalisation.commit.check().map_err(|_| Reason::Approval)?;
         if !finalisation.receipt.is_of(&finalisation.commit) {
             return Err(Reason::Receipt.into());
         }
         // A leg that is final or has lapsed: all that counts then is what the notary signed.
-        let Some(request) = REQUESTS.get(kv, key)? else { return Ok(()) };
+        let Some(request) = REQUESTS.get(kv, key)? else { return Ok(None) };
         if request.leg.inputs.is_empty() && finalisation.signatures.is_empty() {
             // An issue spends nothing, so that nobody signs.
-            return Ok(());
+            return Ok(None);
         }
         let mut claims = Claims::new();
         let signed = pairs(&request.leg.inputs, &finalisation.signatures);
@@ -110,7 +109,7 @@ impl Registrar {
             let statement = tag::Statement { tag: input.tag, commit: commit.0 };
             tag::verify(&statement, signature, &mut claims).map_err(|_| Reason::Signature)?;
         }
-        Ok(claims.accept(rng).map_err(|_| Reason::Signature)?)
+        Ok(Some(claims))
     }
 
     /// A finalisation is verified, or not.

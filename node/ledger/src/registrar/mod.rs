@@ -10,6 +10,7 @@ mod asset_log;
 mod assets;
 mod check;
 mod finalise;
+mod gather;
 mod issue;
 mod issue_leg;
 mod silent;
@@ -28,7 +29,7 @@ use sudare_disclosure::{AssetId, DisclosureSecret, Fields, KeyPurpose, SignedTer
 
 use crate::kv::{Be, Kv, StorageError, Tx};
 use crate::messages::{Finalisation, Message, Reason, TradeId};
-use crate::role::{Answer, Event, JOBS, Machine, Moment, OUTBOX, due};
+use crate::role::{Answer, Event, JOBS, Lane, Machine, Moment, OUTBOX, due};
 use crate::transaction::TxId;
 
 pub use asset_log::{LogError, origin};
@@ -233,6 +234,7 @@ impl Registrar {
             | Message::AskSignatures { .. }
             | Message::Settled(_)
             | Message::NotFinal { .. }
+            | Message::Cancel { .. }
             | Message::Terms(_) => Err(Reason::WrongRole.into()),
         }
     }
@@ -313,18 +315,23 @@ impl Machine for Registrar {
     }
 
     fn perform(&self, kv: &dyn Kv, job: &Job, entropy: [u8; 32]) -> Result<Outcome, StorageError> {
-        let rng = &mut ChaCha20Rng::from_seed(entropy);
-        Ok(match job {
-            Job::Check(key) => {
-                let reading = ordinary(self.check_request(kv, key, rng))?;
-                Outcome::Checked(reading.map(Box::new))
-            }
-            Job::Build(issue) => {
-                Outcome::Built(ordinary(self.build_issue(kv, *issue, rng))?.map(Box::new))
-            }
-            Job::Verify(key, finalisation) => {
-                Outcome::Verified(ordinary(self.verify(kv, key, finalisation, rng))?)
-            }
-        })
+        let mut outcomes = self.perform_all(kv, std::slice::from_ref(job), entropy)?;
+        outcomes.pop().ok_or(StorageError::Damaged("job"))
+    }
+
+    fn lane(&self, job: &Job) -> Lane {
+        match job {
+            Job::Check(_) | Job::Verify(..) => Lane::Gathered,
+            Job::Build(_) => Lane::Background,
+        }
+    }
+
+    fn perform_all(
+        &self,
+        kv: &dyn Kv,
+        jobs: &[Job],
+        entropy: [u8; 32],
+    ) -> Result<Vec<Outcome>, StorageError> {
+        self.together(kv, jobs, &mut ChaCha20Rng::from_seed(entropy))
     }
 }

@@ -566,7 +566,7 @@ fn alone(world: &mut World, draft: Draft) -> Assembled {
 }
 
 /// The transaction of legs that were changed after they were built.
-fn renamed(world: &mut World, mut assembled: Assembled) -> Assembled {
+pub(super) fn renamed(world: &mut World, mut assembled: Assembled) -> Assembled {
     let window = world.window();
     assemble(&world.net, window, std::mem::take(&mut assembled.legs), &mut world.rng)
 }

@@ -3,6 +3,7 @@
 mod approve;
 mod assets;
 mod finalise;
+mod gather;
 mod issue;
 
 use rand_chacha::ChaCha20Rng;
