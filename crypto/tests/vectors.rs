@@ -16,7 +16,9 @@ use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::linear::{self, LinearProof, Relation, Row};
 use sudare_crypto::point::{B_BLINDING_ENCODED, B_ENCODED, G_ENCODED};
-use sudare_crypto::proof::{amount, balance, links, owner, possession, range, spend, tag, wrap};
+use sudare_crypto::proof::{
+    amount, balance, holder, links, owner, possession, range, spend, statement, tag, wrap,
+};
 use sudare_crypto::{
     Bounded, Claims, Encoded, Hash, LedgerTranscript, NodeId, NodeKey, NodeSignature, Scalar,
     Secret, Text,
@@ -149,6 +151,7 @@ fn the_provers_make_the_proofs_of_the_reference_from_the_same_entropy() {
             "AMT" => scalar(&case["witness"]["v"][0]),
             "SPD" | "TAG" => scalars(&case["witness"]["a"])[0],
             "BAL" => scalar(&case["witness"]["e"]),
+            "STM" => scalar(&case["witness"]["e"][0]),
             "WRP" => scalar(&case["witness"]["w"][0]),
             "POP" => scalar(&case["witness"]["k"]),
             _ => continue,
@@ -209,6 +212,8 @@ fn verify(case: &Value) -> Result<Option<LedgerTranscript>, &'static str> {
         "AMT" => amount::verify(&amount_of(public)?, &proof()?, &mut on, &mut claims),
         "SPD" => spend::verify(&spend_of(public)?, &proof()?, &mut on, &mut claims),
         "BAL" => balance::verify(&balance_of(public)?, &proof()?, &mut on, &mut claims),
+        "STM" => statement::verify(&totals_of(public)?, &proof()?, &mut on, &mut claims),
+        "HLD" => holder::verify(&holder_of(public)?, &proof()?, &mut on, &mut claims),
         "LNK" => links::verify(&links_of(public)?, &proof()?, &mut on, &mut claims),
         "WRP" => wrap::verify(&wrap_of(public)?, &proof()?, &mut on, &mut claims),
         "POP" => possession::verify(&possession_of(public)?, &proof()?, &mut claims),
@@ -262,6 +267,13 @@ fn prove(case: &Value) -> Vec<u8> {
             let excess = Secret(scalar(&witness["e"]));
             balance::prove(&balance_of(public).unwrap(), &excess, &mut on, rng)
         }
+        "STM" => statement::prove(&totals_of(public).unwrap(), &column("e"), &mut on, rng),
+        "HLD" => {
+            let (t, s) = (column("t"), column("s"));
+            let of = |i: usize| holder::Witness { tag: t[i], blinding: s[i] };
+            let witnesses: Vec<_> = (0..t.len()).map(of).collect();
+            holder::prove(&holder_of(public).unwrap(), &witnesses, &mut on, rng)
+        }
         "LNK" => {
             let (s, d) = (column("s"), column("d"));
             let of = |i: usize| links::Witness { owner_blinding: s[i], rerandomisation: d[i] };
@@ -297,6 +309,8 @@ fn statement(case: &Value) -> Vec<u8> {
         "AMT" => encode(&amount_of(public).unwrap()),
         "SPD" => encode(&spend_of(public).unwrap()),
         "BAL" => encode(&balance_of(public).unwrap()),
+        "STM" => encode(&totals_of(public).unwrap()),
+        "HLD" => encode(&holder_of(public).unwrap()),
         "LNK" => encode(&links_of(public).unwrap()),
         "WRP" => encode(&wrap_of(public).unwrap()),
         "POP" => encode(&possession_of(public).unwrap()),
@@ -362,6 +376,31 @@ fn balance_of(public: &Value) -> Result<balance::Statement, &'static str> {
         mint: string(&public["mint"]).parse().unwrap(),
         burn: string(&public["burn"]).parse().unwrap(),
     })
+}
+
+fn totals_of(public: &Value) -> Result<statement::Statement, &'static str> {
+    let number = |value: &Value| string(value).parse().unwrap();
+    let numbers: Vec<u64> = list(&public["numbers"]).iter().map(number).collect();
+    let part = |i: usize| u32::try_from(numbers[i]).unwrap();
+    let kind = match string(&public["kind"]) {
+        "AtLeast" => statement::Kind::AtLeast { bound: numbers[0] },
+        "AtMost" => statement::Kind::AtMost { bound: numbers[0] },
+        "Between" => statement::Kind::Between { low: numbers[0], high: numbers[1] },
+        "Share" => statement::Kind::Share { numerator: part(0), denominator: part(1) },
+        "Differ" => statement::Kind::Differ { by: numbers[0] },
+        other => panic!("no such statement: {other}"),
+    };
+    let total = |side: &str| {
+        let clear = number(&public[format!("{side}_clear")]);
+        Ok(statement::Total { commitments: points(&public[side])?, clear })
+    };
+    let limbs = points(&public["limbs"])?;
+    Ok(statement::Statement { kind, left: total("left")?, right: total("right")?, limbs })
+}
+
+fn holder_of(public: &Value) -> Result<holder::Statement, &'static str> {
+    let (account, owners) = (point(&public["account"])?, points(&public["owners"])?);
+    Ok(holder::Statement { account, owners })
 }
 
 fn links_of(public: &Value) -> Result<links::Statement, &'static str> {

@@ -7,7 +7,7 @@ import bulletproofs
 import linear
 import merlin
 import ristretto as group
-from codec import u64, vec
+from codec import u32, u64, vec
 from ristretto import BASE, BLINDING_BASE, L
 
 # The generator of spend tags.
@@ -107,10 +107,61 @@ def links(on, items):
     return Relation("sudare/proof/links/v1", statement, 1, [([(0, BLINDING_BASE)], target)], []), rho
 
 
+def holder(on, account, owners):
+    """HLD over O_i, begun on the transcript `on`: (relation, rho). Variables t, s."""
+    if not owners:
+        raise linear.Refused("no notes")
+    statement = account + vec(owners)
+    on.append_message(b"owners", statement)
+    rho = on.challenge_scalar(b"rho-owners")
+    whose = group.decode(account)
+    target = group.msm([(pow(rho, i, L), group.sub(o, whose)) for i, o in enumerate(_points(owners))])
+    rows = [([(0, TAG_BASE), (1, BLINDING_BASE)], target)]
+    return Relation("sudare/proof/holder/v1", statement, 2, rows, []), rho
+
+
+def holder_witness(rho, tags, blindings):
+    """The variables of HLD from t and s of each note."""
+    return [sum(pow(rho, i, L) * x for i, x in enumerate(part)) % L for part in (tags, blindings)]
+
+
 def links_witness(rho, openings):
     """The variable e of LNK from (s, d) of each item."""
     flat = [x for opening in openings for x in opening]
     return [sum(pow(rho, power, L) * x for power, x in enumerate(flat)) % L]
+
+
+STATEMENTS = ("AtLeast", "AtMost", "Between", "Share", "Differ")
+
+
+def statement(kind, numbers, left, right, limbs):
+    """STM over totals (commitments, clear). One variable e a difference."""
+    data = bytes([STATEMENTS.index(kind)]) + b"".join((u32 if kind == "Share" else u64)(n) for n in numbers)
+    data += b"".join(vec(points) + u64(clear) for points, clear in (left, right)) + vec(limbs)
+    if kind in ("AtLeast", "AtMost", "Between") and right != ([], 0):
+        raise linear.Refused("a statement about one total has no other")
+    if kind == "Between" and numbers[0] > numbers[1] or kind == "Share" and not 0 < numbers[0] <= numbers[1]:
+        raise linear.Refused("the numbers make no statement")
+    # (weight of the left total, of the right, constant)
+    weights = {
+        "AtLeast": lambda bound: [(1, 0, -bound)],
+        "AtMost": lambda bound: [(-1, 0, bound)],
+        "Between": lambda low, high: [(1, 0, -low), (-1, 0, high)],
+        "Share": lambda p, q: [(q, -p, 0)],
+        "Differ": lambda by: [(1, -1, -by)],
+    }[kind](*numbers)
+    per = 0 if kind == "Differ" else 2
+    if not left[0] or max(len(left[0]), len(right[0])) > 4096 or len(limbs) != per * len(weights):
+        raise linear.Refused("1 to 4096 commitments a total, two limbs a difference")
+    hidden = [group.total(_points(points)) for points, _ in (left, right)]
+    parts, rows = _points(limbs), []
+    for number, (a, b, constant) in enumerate(weights):
+        target = group.add(group.mul(a % L, hidden[0]), group.mul(b % L, hidden[1]))
+        target = group.add(target, group.mul((constant + a * left[1] + b * right[1]) % L, BASE))
+        for power, limb in enumerate(parts[per * number : per * (number + 1)]):
+            target = group.sub(target, group.mul(2 ** (64 * power), limb))
+        rows.append(([(number, BLINDING_BASE)], target))
+    return Relation("sudare/proof/statement/v1", data, len(rows), rows, [])
 
 
 def wrap(sections, strict=True):

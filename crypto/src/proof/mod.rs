@@ -2,11 +2,13 @@
 
 pub mod amount;
 pub mod balance;
+pub mod holder;
 pub mod links;
 pub mod owner;
 pub mod possession;
 pub mod range;
 pub mod spend;
+pub mod statement;
 pub mod tag;
 pub mod wrap;
 

@@ -101,7 +101,7 @@ def _plus_order(scalar):
 def _changed_statements(kind, public, proof):
     """(rule, why, public, proof, refusal) with one public input changed."""
     for number, (name, _) in enumerate(_leaves(public)):
-        if name in ("purpose", "mint", "burn", "commit"):
+        if name in ("purpose", "mint", "burn", "commit", "kind", "numbers", "left_clear", "right_clear"):
             continue
         for rule, how, value, refusal in (
             ("TRN-1", "another point", group.encode(Draw("another point").point()), "claims"),
@@ -239,6 +239,49 @@ def _balance(prove, public, witness):
     yield "TRN-5", "no point whose coefficient is zero", both, prove(public, scalars, absorbed), "claims"
 
 
+def _statement(prove, public, witness):
+    scalars = witness["e"]
+    for numbers in (["6", "40"], ["5", "39"]):
+        other = dict(public, numbers=numbers)
+        yield "STM-1", f"other bounds: {numbers}", other, prove(other, scalars), "claims"
+    turned = dict(public, numbers=["40", "5"])
+    yield "STM-3", "low above high", turned, prove(public, scalars), "statement"
+    for kind in ("AtLeast", "AtMost", "Differ"):
+        other = dict(public, kind=kind, numbers=["5"])
+        yield "STM-3", f"given for {kind}", other, prove(public, scalars), "statement"
+    clear = dict(public, left_clear="1")
+    yield "STM-1", "a unit in clear more", clear, prove(clear, scalars), "claims"
+    right = dict(public, right_clear="1")
+    yield "STM-3", "a right total where there is none", right, prove(public, scalars), "statement"
+    swapped = dict(public, left=public["left"][::-1])
+    yield "TRN-1", "the commitments in another order", swapped, prove(public, scalars), "claims"
+    doubled = dict(public, left=public["left"] + public["left"][:1])
+    yield "STM-1", "a commitment counted twice", doubled, prove(doubled, scalars), "claims"
+    limbs = dict(public, limbs=public["limbs"][2:] + public["limbs"][:2])
+    yield "STM-1", "the limbs of the two differences exchanged", limbs, prove(limbs, scalars), "claims"
+    fewer = dict(public, limbs=public["limbs"][:2])
+    yield "STM-3", "a difference without limbs", fewer, prove(public, scalars), "statement"
+    # A commitment to the same value under the tags' generator for the blinding.
+    strange = group.add(group.mul(10, BASE), group.mul(7, relations.TAG_BASE))
+    other = _altered(public, "left", 0, value=group.encode(strange))
+    yield "STM-2", "a commitment of another base", other, prove(other, scalars), "claims"
+
+
+def _holder(prove, public, witness):
+    scalars = lambda rho: relations.holder_witness(rho, witness["t"], witness["s"])
+    moved = dict(public, account=_shifted(public["account"]))
+    yield "HLD-1", "the account is another", moved, prove(moved, scalars), "claims"
+    other = dict(public, owners=[_shifted(public["owners"][0])] + public["owners"][1:])
+    yield "HLD-1", "a note is another's", other, prove(other, scalars), "claims"
+    crossed = [_shifted(public["owners"][0]), group.encode(group.sub(group.decode(public["owners"][1]), BASE))]
+    other = dict(public, owners=crossed)
+    yield "HLD-1", "two errors of opposite sign", other, prove(other, scalars), "claims"
+    swapped = dict(public, owners=public["owners"][::-1])
+    yield "HLD-1", "the notes in another order", swapped, prove(public, scalars), "claims"
+    none = dict(public, owners=[])
+    yield "HLD-1", "no notes", none, prove(public, scalars), "statement"
+
+
 def _link(prove, public, witness):
     scalars = lambda rho: relations.links_witness(rho, list(zip(witness["s"], witness["d"], strict=True)))
     for part in ("owner", "commitment", "blinded"):
@@ -309,6 +352,6 @@ def _range(prove, public, witness):
 
 
 SPECIAL = {
-    "OWN": _owner, "AMT": _amount, "SPD": _spend, "BAL": _balance, "LNK": _link, "WRP": _wrap, "POP": _possession,
+    "OWN": _owner, "AMT": _amount, "SPD": _spend, "BAL": _balance, "STM": _statement, "HLD": _holder, "LNK": _link, "WRP": _wrap, "POP": _possession,
     "TAG": _tag, "RNG": _range,
 }  # fmt: skip

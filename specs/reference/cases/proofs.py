@@ -12,6 +12,8 @@ PROTOCOLS = {
     "POP": "sudare/possession/v1",
     "TAG": "sudare/spend/v1",
     "LNK": "sudare/leg-links/v1",
+    "STM": "sudare/statement/v1",
+    "HLD": "sudare/statement/v1",
 }
 
 
@@ -51,6 +53,12 @@ def relation_of(kind, public, on):
     if kind == "LNK":
         items = [tuple(item[name] for name in ("owner", "commitment", "tag", "blinded")) for item in public["links"]]
         return relations.links(on, items)
+    if kind == "STM":
+        left, right = ((public[side], int(public[side + "_clear"])) for side in ("left", "right"))
+        numbers = [int(number) for number in public["numbers"]]
+        return relations.statement(public["kind"], numbers, left, right, public["limbs"]), None
+    if kind == "HLD":
+        return relations.holder(on, public["account"], public["owners"])
     if kind == "WRP":
         sections = [(item["ephemeral"], item["wraps"], item["keys"]) for item in public["sections"]]
         return relations.wrap(sections), None
@@ -93,6 +101,8 @@ def _flat(kind, witness, rho_links):
     """The variables in the order of the page: instance by instance."""
     if kind == "LNK":
         return relations.links_witness(rho_links, list(zip(witness["s"], witness["d"], strict=True)))
+    if kind == "HLD":
+        return relations.holder_witness(rho_links, witness["t"], witness["s"])
     columns = [value if isinstance(value, list) else [value] for value in witness.values()]
     return [x for row in zip(*columns, strict=True) for x in row]
 
@@ -175,6 +185,46 @@ def _balances():
         yield "BAL", name, public, {"e": (sum(blindings_in) - sum(blindings_out)) % group.L}
 
 
+def _statements():
+    shapes = (
+        ("Between", [5, 40], [10, 7], [], 0),
+        ("AtLeast", [0], [2**64 - 1, 2**64 - 1], [], 0),
+        ("AtMost", [2**64 - 1], [3], [], 0),
+        ("Share", [5, 100], [2**64 - 1], [2**64 - 1], 17),
+        ("Share", [2**32 - 1, 2**32 - 1], [40], [], 40),
+        ("Differ", [0], [30, 12], [42], 0),
+        ("Differ", [9], [30], [12], 9),
+    )
+    for kind, numbers, values, against, clear in shapes:
+        draw = Draw(f"STM {kind} {numbers}")
+        sides = [(values, [draw.scalar() for _ in values]), (against, [draw.scalar() for _ in against])]
+        left, right = ([group.encode(group.commit(v, r)) for v, r in zip(*side, strict=True)] for side in sides)
+        total, other = sum(values), sum(against) + clear
+        hidden, counter = (sum(side[1]) for side in sides)
+        differences = {
+            "AtLeast": lambda: [(total - numbers[0], hidden)],
+            "AtMost": lambda: [(numbers[0] - total, -hidden)],
+            "Between": lambda: [(total - numbers[0], hidden), (numbers[1] - total, -hidden)],
+            "Share": lambda: [(numbers[1] * total - numbers[0] * other, numbers[1] * hidden - numbers[0] * counter)],
+            "Differ": lambda: [(total - other - numbers[0], hidden - counter)],
+        }[kind]()
+        limbs, excesses = [], []
+        for value, blinding in differences:
+            if kind == "Differ":
+                if value:
+                    raise AssertionError("a false example")
+            else:
+                low, high = draw.scalar(), draw.scalar()
+                limbs += [group.encode(group.commit(value % 2**64, low)), group.encode(group.commit(value >> 64, high))]
+                blinding -= low + 2**64 * high
+            excesses.append(blinding % group.L)
+        public = {
+            "kind": kind, "numbers": [str(number) for number in numbers], "left": left, "left_clear": "0",
+            "right": right, "right_clear": str(clear), "limbs": limbs,
+        }  # fmt: skip
+        yield "STM", f"{kind} {numbers}", public, {"e": excesses}
+
+
 def _links():
     for count in (2, 1, 5):
         draw = Draw(f"LNK {count}")
@@ -188,6 +238,18 @@ def _links():
                 "blinded": group.encode(group.add(commitment, group.mul(d[i], BLINDING_BASE))),
             })  # fmt: skip
         yield "LNK", f"{count} inputs", {"links": items}, {"s": s, "d": d}
+
+
+def _holders():
+    for count in (2, 1, 5):
+        draw = Draw(f"HLD {count}")
+        account = group.mul(draw.scalar(), BASE)
+        t, s = ([draw.scalar() for _ in range(count)] for _ in range(2))
+        owners = [
+            group.encode(group.total((account, group.mul(t[i], relations.TAG_BASE), group.mul(s[i], BLINDING_BASE))))
+            for i in range(count)
+        ]
+        yield "HLD", f"{count} notes", {"account": group.encode(account), "owners": owners}, {"t": t, "s": s}
 
 
 def _wraps():
@@ -223,4 +285,4 @@ def _ranges():
         yield "RNG", f"{len(values)} outputs", {"commitments": commitments}, {"v": values, "r": blindings}
 
 
-MAKERS = (_owners, _amounts, _spends, _balances, _links, _wraps, _possessions, _tags, _ranges)
+MAKERS = (_owners, _amounts, _spends, _balances, _statements, _holders, _links, _wraps, _possessions, _tags, _ranges)

@@ -8,7 +8,7 @@ use crate::claims::Residue;
 use crate::field::{field, scalar};
 use crate::linear::{Combination, LinearProof, Relation, Row};
 use crate::point::{B, B_ENCODED};
-use crate::proof::{balance, links, range};
+use crate::proof::{balance, holder, links, range};
 use crate::{
     Claims, Encoded, Hash, LedgerTranscript, Rejected, RistrettoPoint, Scalar, encoding, pairs,
 };
@@ -103,6 +103,11 @@ fn proofs_and_transcripts_are_frozen() {
             "balance, 2 inputs, 2 outputs",
             "f0ae922fec39af4c87501364513d8dda6c8916faad184cae422b3a6970922f50",
         ),
+        (
+            "totals [2, 0], Between { low: 5, high: 40 }",
+            "a53aabfe65766b8ffd12b905378b8132944182c1d1e1e2975e90972ce849e360",
+        ),
+        ("holder, 2 notes", "0ba162e27c0171ad7f1e935d37491e58d00331aa04fe721263dfddc6810d6597"),
         ("range, 1 outputs", "b03bdd404026e74bcd23ccee16749b168fb921f4b046a929f081d12883247d14"),
     ];
     let expected = expected.map(|(name, hash)| (name.to_owned(), hash.to_owned()));
@@ -247,7 +252,8 @@ impl Challenges {
         let c = first[1].0 * relation.rows[0].target[0].0.invert();
         let last = terms_of(claims.residues.last().unwrap());
         let powers = last.iter().skip(1).map(|(coefficient, _)| coefficient * c.invert());
-        let merges = relation.merged.len() > 1 || case.relation == links::NAME;
+        let merges =
+            relation.merged.len() > 1 || matches!(case.relation, links::NAME | holder::NAME);
         let is_power = |x: &Scalar| *x != Scalar::ONE && *x != -Scalar::ONE;
         let rho = merges.then(|| powers.into_iter().find(is_power).unwrap().to_bytes());
         let next = on_transcript.then(|| transcript.challenge(b"next").to_bytes());

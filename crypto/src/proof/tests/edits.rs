@@ -8,7 +8,9 @@ use curve25519_dalek::traits::Identity;
 
 use crate::encoding::encode;
 use crate::point::B;
-use crate::proof::{amount, balance, links, owner, possession, spend, tag, wrap};
+use crate::proof::{
+    amount, balance, holder, links, owner, possession, spend, statement, tag, wrap,
+};
 use crate::{Encoded, Hash};
 
 /// A public input, which knows all single changes of itself, each with its name.
@@ -39,6 +41,59 @@ impl Public for u8 {
 impl Public for u64 {
     fn edits(&self) -> Vec<(String, Self)> {
         vec![(" + 1".into(), self.wrapping_add(1)), (" - 1".into(), self.wrapping_sub(1))]
+    }
+}
+
+impl Public for u32 {
+    fn edits(&self) -> Vec<(String, Self)> {
+        vec![(" + 1".into(), self.wrapping_add(1)), (" - 1".into(), self.wrapping_sub(1))]
+    }
+}
+
+impl Public for statement::Kind {
+    fn edits(&self) -> Vec<(String, Self)> {
+        use statement::Kind::{AtLeast, AtMost, Between, Differ, Share};
+        let numbers = |one: u64| one.edits().into_iter();
+        let parts = |one: u32| one.edits().into_iter();
+        let (mut edits, others): (Vec<(String, Self)>, _) = match *self {
+            AtLeast { bound } => (
+                numbers(bound).map(|(what, bound)| (what, AtLeast { bound })).collect(),
+                vec![AtMost { bound }, Between { low: bound, high: bound }, Differ { by: bound }],
+            ),
+            AtMost { bound } => (
+                numbers(bound).map(|(what, bound)| (what, AtMost { bound })).collect(),
+                vec![AtLeast { bound }, Between { low: 0, high: bound }, Differ { by: bound }],
+            ),
+            Between { low, high } => (
+                numbers(low)
+                    .map(|(what, low)| (format!(" low{what}"), Between { low, high }))
+                    .chain(
+                        numbers(high)
+                            .map(|(what, high)| (format!(" high{what}"), Between { low, high })),
+                    )
+                    .collect(),
+                vec![Between { low: high, high: low }, AtLeast { bound: low }],
+            ),
+            Share { numerator, denominator } => (
+                parts(numerator)
+                    .map(|(what, numerator)| (what, Share { numerator, denominator }))
+                    .chain(parts(denominator).map(|(what, denominator)| {
+                        (format!(" q{what}"), Share { numerator, denominator })
+                    }))
+                    .collect(),
+                vec![
+                    Share { numerator: denominator, denominator: numerator },
+                    Share { numerator: 0, denominator },
+                    Differ { by: 0 },
+                ],
+            ),
+            Differ { by } => (
+                numbers(by).map(|(what, by)| (what, Differ { by })).collect(),
+                vec![AtLeast { bound: by }, Share { numerator: 1, denominator: 1 }],
+            ),
+        };
+        edits.extend(others.into_iter().map(|kind| (format!(" as {kind:?}"), kind)));
+        edits
     }
 }
 
@@ -100,12 +155,15 @@ public! {
     amount::Statement { outputs, keys }
     amount::Ciphertext { commitment, ephemeral, amounts }
     balance::Statement { inputs, outputs, mint, burn }
+    holder::Statement { account, owners }
     links::Statement { links }
     links::Link { owner, commitment, tag, rerandomised }
     owner::Statement { owner, ephemeral, identities, keys }
     possession::Statement { key, purpose }
     spend::Statement { inputs, keys }
     spend::Spender { tag, ephemeral, identities }
+    statement::Statement { kind, left, right, limbs }
+    statement::Total { commitments, clear }
     tag::Statement { tag, commit }
     wrap::Statement { sections }
     wrap::Wrapped { ephemeral, wraps, keys }

@@ -8,6 +8,7 @@ mod challenge;
 mod edits;
 mod refusals;
 mod relations;
+mod statements;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

@@ -7,7 +7,10 @@ use super::{Refused, parse, rng, transcript};
 use crate::encoding::encode;
 use crate::linear::Relation;
 use crate::point::{B, B_BLINDING, G, commit};
-use crate::proof::{amount, balance, links, owner, possession, range, spend, tag, wrap};
+use crate::proof::statement::Kind;
+use crate::proof::{
+    amount, balance, holder, links, owner, possession, range, spend, statement, tag, wrap,
+};
 use crate::{Claims, Encoded, Hash, LedgerTranscript, RistrettoPoint, Scalar, Secret};
 
 /// An honest proof, its statement and the statement's changes, whatever the relation.
@@ -98,12 +101,22 @@ pub(super) fn all() -> Vec<Case> {
     cases.extend((1..=4).map(owner));
     for count in 1..=3 {
         cases.push(links(count));
+        cases.push(holder(count));
         cases.push(range(count));
         for keys in [1, 2, 4] {
             cases.extend([amount(count, keys), spend(count, keys), wrap(count, keys)]);
         }
     }
     cases.extend([(0, 1), (1, 1), (2, 3), (3, 0), (3, 2)].map(|(i, o)| balance(i, o)));
+    cases.extend([
+        totals(Kind::AtLeast { bound: 3 }, 1, 0),
+        totals(Kind::AtMost { bound: 100 }, 2, 0),
+        totals(Kind::Between { low: 5, high: 40 }, 3, 0),
+        totals(Kind::Share { numerator: 2, denominator: 7 }, 2, 2),
+        totals(Kind::Share { numerator: 1, denominator: 20 }, 2, 0),
+        totals(Kind::Differ { by: 0 }, 2, 2),
+        totals(Kind::Differ { by: 10 }, 2, 1),
+    ]);
     cases
 }
 
@@ -118,6 +131,8 @@ pub(super) fn one_each() -> Vec<Case> {
         wrap(2, 3),
         links(2),
         balance(2, 2),
+        totals(Kind::Between { low: 5, high: 40 }, 2, 0),
+        holder(2),
         range(1),
     ]
 }
@@ -297,6 +312,38 @@ fn links(count: usize) -> Case {
     .into()
 }
 
+/// [HLD].
+fn holder(count: usize) -> Case {
+    let rng = &mut rng(17);
+    let account = B * scalar(rng);
+    let witnesses: Vec<_> =
+        (0..count).map(|_| holder::Witness { tag: scalar(rng), blinding: scalar(rng) }).collect();
+    let owner =
+        |w: &holder::Witness| Encoded::of(&(account + *G * w.tag + *B_BLINDING * w.blinding));
+    let owners = witnesses.iter().map(owner).collect();
+    let statement = holder::Statement { account: Encoded::of(&account), owners };
+    let mut rng = super::rng(18);
+    let proof = holder::prove(&statement, &witnesses, &mut transcript(), &mut rng).unwrap();
+    let (_, rho) = holder::relation(&statement, &mut transcript()).unwrap();
+    let merged = |part: fn(&holder::Witness) -> Scalar| {
+        witnesses.iter().rev().fold(Scalar::ZERO, |sum, witness| sum * rho + part(witness))
+    };
+    Example {
+        name: format!("holder, {count} notes"),
+        relation: holder::NAME,
+        joint: Vec::new(),
+        statement,
+        proof: encode(&proof),
+        witness: vec![merged(|w| w.tag), merged(|w| w.blinding)],
+        on_transcript: true,
+        verify: |s, proof, transcript, claims| {
+            Ok(holder::verify(s, &parse(proof)?, transcript, claims)?)
+        },
+        rows: |s| Some(holder::relation(s, &mut transcript())?.0),
+    }
+    .into()
+}
+
 /// [BAL]. A leg of inputs of 10 each; what the outputs of 7 each lack is burned, what they exceed is minted.
 fn balance(inputs: u64, outputs: u64) -> Case {
     let rng = &mut rng(8);
@@ -329,6 +376,66 @@ fn balance(inputs: u64, outputs: u64) -> Case {
             Ok(balance::verify(s, &parse(proof)?, transcript, claims)?)
         },
         rows: |s| Some(balance::relation(s)),
+    }
+    .into()
+}
+
+/// [STM], the linear part. Commitments to 10 each; a right total has 3 in clear and so, to differ by tens, has the left.
+fn totals(kind: Kind, left: usize, right: usize) -> Case {
+    let rng = &mut rng(15);
+    let with_right = matches!(kind, Kind::Share { .. } | Kind::Differ { .. });
+    let mut total = |count: usize, clear: u64| {
+        let openings: Vec<_> =
+            (0..count).map(|_| amount::Opening { value: 10, blinding: scalar(rng) }).collect();
+        let commitments =
+            openings.iter().map(|o| Encoded::of(&commit(o.value, &o.blinding))).collect();
+        (statement::Total { commitments, clear }, openings)
+    };
+    let clear = if with_right { 3 } else { 0 };
+    let ((left, opened), (right, against)) = (total(left, clear), total(right, clear));
+    let sum = |openings: &[amount::Opening]| openings.iter().map(|o| o.blinding).sum::<Scalar>();
+    let (l, r) = (sum(&opened), sum(&against));
+    let (left_value, right_value) = (
+        u64::try_from(opened.len()).unwrap() * 10 + clear,
+        u64::try_from(against.len()).unwrap() * 10 + clear,
+    );
+    // Each difference and its blinding; the higher limb is zero.
+    let differences = match kind {
+        Kind::AtLeast { bound } => vec![(left_value - bound, l)],
+        Kind::AtMost { bound } => vec![(bound - left_value, -l)],
+        Kind::Between { low, high } => vec![(left_value - low, l), (high - left_value, -l)],
+        Kind::Share { numerator: p, denominator: q } => {
+            let value = u64::from(q) * left_value - u64::from(p) * right_value;
+            vec![(value, Scalar::from(q) * l - Scalar::from(p) * r)]
+        }
+        Kind::Differ { .. } => Vec::new(),
+    };
+    let (mut limbs, mut witness) = (Vec::new(), Vec::new());
+    for (value, blinding) in differences {
+        let blindings = [scalar(rng), scalar(rng)];
+        limbs.push(Encoded::of(&commit(value, &blindings[0])));
+        limbs.push(Encoded::of(&commit(0, &blindings[1])));
+        witness.push(blinding - blindings[0] - Scalar::from(1u128 << 64) * blindings[1]);
+    }
+    if witness.is_empty() {
+        witness.push(l - r);
+    }
+    let statement = statement::Statement { kind, left, right, limbs };
+    let mut rng = super::rng(16);
+    let proof = statement::prove(&statement, &witness, &mut transcript(), &mut rng).unwrap();
+    let counts = [statement.left.commitments.len(), statement.right.commitments.len()];
+    Example {
+        name: format!("totals {counts:?}, {kind:?}"),
+        relation: statement::NAME,
+        joint: Vec::new(),
+        statement,
+        proof: encode(&proof),
+        witness,
+        on_transcript: true,
+        verify: |s, proof, transcript, claims| {
+            Ok(statement::verify(s, &parse(proof)?, transcript, claims)?)
+        },
+        rows: statement::relation,
     }
     .into()
 }
