@@ -5,7 +5,7 @@ use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::encode;
 use sudare_crypto::point::{B, B_BLINDING, G};
 use sudare_crypto::proof::tag::SpendKey;
-use sudare_crypto::{Encoded, Hash, Secret};
+use sudare_crypto::{Encoded, Hash, Secret, Text};
 use sudare_disclosure::AssetId;
 
 /// An output as it stands in a register.
@@ -36,6 +36,12 @@ impl Note {
 pub struct InvestorSeed(pub Seed);
 
 impl InvestorSeed {
+    /// The seed of the investor with this pseudonym, from its custodian's master seed.
+    #[must_use]
+    pub fn of(master: &Seed, investor: &Text<35>) -> Self {
+        Self(master.child(b"investor", investor.as_str().as_bytes()))
+    }
+
     /// `a`, the account key for an asset: one an asset, so that two registrars can't link an investor.
     #[must_use]
     pub fn account(&self, asset: AssetId) -> Secret {

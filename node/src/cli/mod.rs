@@ -12,6 +12,7 @@ mod network;
 mod output;
 mod packet;
 mod solve;
+mod statement;
 mod trade;
 mod verify;
 
@@ -105,6 +106,9 @@ enum Command {
     Checkpoint(checkpoint::CheckpointCommand),
     /// Verify a packet, a checkpoint or evidence on any machine, without network or node.
     Verify(verify::VerifyArgs),
+    /// State something of hidden holdings without showing them, or verify such a statement offline.
+    #[command(subcommand)]
+    Statement(statement::StatementCommand),
     /// Recover a custodian's notes from its seeds and the registrar's copy.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -220,6 +224,7 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Packet(command) => packet::run(command, output).await,
         Command::Checkpoint(command) => checkpoint::run(command, output).await,
         Command::Verify(args) => verify::run(&args, output),
+        Command::Statement(command) => statement::run(command, output).await,
         Command::Keys(command) => keys::run(command, output).await,
     }
 }

@@ -168,7 +168,7 @@ impl Custodian {
     /// The seed of an investor.
     #[must_use]
     pub fn investor_seed(&self, investor: &Investor) -> InvestorSeed {
-        InvestorSeed(self.master.child(b"investor", investor.as_str().as_bytes()))
+        InvestorSeed::of(&self.master, investor)
     }
 }
 
