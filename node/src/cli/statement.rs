@@ -78,6 +78,12 @@ pub(super) struct VerifyArgs {
     /// The asset it must be about, as 64 hex digits.
     #[arg(long, value_name = "HEX")]
     asset: String,
+    /// For whom it must be made: who you are, as you told whoever made it.
+    #[arg(long)]
+    recipient: String,
+    /// The nonce that you gave whoever made it, as 64 hex digits; without, it may have been made for an earlier question.
+    #[arg(long, value_name = "HEX")]
+    nonce: Option<String>,
     /// A checkpoint of the asset's log that you trust, as text.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -184,6 +190,18 @@ fn verify(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
     let usage = || Failure::Usage(format!("{} is not an asset: 64 hex digits", args.asset));
     let asset = AssetId(Hash::from_hex(&args.asset).ok_or_else(usage)?);
     let statement: Statement = decode(&read_long(&args.file)?, "a statement")?;
+    let made_for = statement.subject.recipient.as_str();
+    if made_for != args.recipient {
+        return Err(Failure::CheckFailed(format!(
+            "the statement was made for {made_for:?}, not {:?}: refuse it",
+            args.recipient
+        )));
+    }
+    if args.nonce.is_some() && statement.subject.nonce != nonce(args.nonce.as_deref())? {
+        let other =
+            "the statement carries another nonce than yours: refuse it, ask for one with yours";
+        return Err(Failure::CheckFailed(other.into()));
+    }
     let known = match &args.checkpoint {
         None => None,
         Some(path) => {
