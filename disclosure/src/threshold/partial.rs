@@ -52,11 +52,11 @@ pub struct Partial {
 
 /// The public inputs of a partial's proof, beside the request.
 #[derive(BorshSerialize)]
-struct Statement<'a> {
-    index: u8,
-    share: Encoded,
-    points: &'a [Encoded],
-    values: &'a [Encoded],
+pub(super) struct Statement<'a> {
+    pub(super) index: u8,
+    pub(super) share: Encoded,
+    pub(super) points: &'a [Encoded],
+    pub(super) values: &'a [Encoded],
 }
 
 impl Request {
@@ -143,13 +143,13 @@ impl Request {
             .map_err(|_| WrongReason::Proof)
     }
 
-    fn transcript(&self) -> LedgerTranscript {
+    pub(super) fn transcript(&self) -> LedgerTranscript {
         LedgerTranscript::new(b"sudare/partial/v1", &encode(self))
     }
 }
 
 /// Row `Y = s*B` has its own commitment and pins `s`, so the others may be merged ([TRN-6]).
-fn relation(statement: &Statement<'_>) -> Result<Relation, Malformed> {
+pub(super) fn relation(statement: &Statement<'_>) -> Result<Relation, Malformed> {
     const UNEQUAL: Malformed = Malformed::Encoding("a partial: a value for each point");
     let row = |target: Encoded, base: Encoded| Row {
         target: vec![(Scalar::ONE, target)],

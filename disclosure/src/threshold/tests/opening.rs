@@ -2,8 +2,9 @@
 
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::point::B;
-use sudare_crypto::{Encoded, RistrettoPoint};
+use sudare_crypto::{Bounded, Encoded, RistrettoPoint, linear};
 
+use super::super::partial::{Statement, relation};
 use super::*;
 use crate::Opens;
 
@@ -119,6 +120,32 @@ fn a_partial_for_other_points_another_leg_or_another_key_does_not_count() {
         bytes[1..33].copy_from_slice(request.hash().as_bytes());
         let forged = decode(&bytes, "a partial").unwrap();
         refused(&scene, &request, forged, WrongReason::Proof);
+    }
+}
+
+#[test]
+fn a_false_value_has_no_proof_even_by_the_officers_own_share() {
+    let scene = Scene::new(2, &OLD);
+    let (request, mut rng) = (scene.request(0), scene.rng.clone());
+    let (own, shares) = (&scene.partials(&request)[0], scene.held.values().next().unwrap());
+    let share = shares.share(0).unwrap();
+    let mut points = scene.points.clone();
+    points.sort_unstable();
+    let truth: Vec<RistrettoPoint> =
+        points.iter().map(|point| point.decompress().unwrap() * share.0).collect();
+    for lie in [0, 4] {
+        let mut values = truth.clone();
+        values[lie] += B;
+        let values: Vec<Encoded> = values.iter().map(Encoded::of).collect();
+        let (index, share_point) = (shares.index, share.public());
+        let statement = Statement { index, share: share_point, points: &points, values: &values };
+        let relation = relation(&statement).unwrap();
+        let proof =
+            linear::prove(&relation, &[share.0], &mut request.transcript(), &mut rng).unwrap();
+        let values: Bounded<Encoded, POINTS_MAX> = values.try_into().unwrap();
+        let bytes = encode(&(1u8, own.request, index, values, proof));
+        let wrong = decode(&bytes, "a partial").unwrap();
+        refused(&scene, &request, wrong, WrongReason::Proof);
     }
 }
 
