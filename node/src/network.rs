@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rand_core::{OsRng, RngCore};
@@ -145,7 +146,7 @@ fn addresses(plan: &[Planned]) -> Result<Vec<SocketAddr>, InitError> {
         addresses.push(match planned.address {
             Some(address) => address,
             None => {
-                let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(InitError::Port)?;
+                let socket = free_socket()?;
                 let address = socket.local_addr().map_err(InitError::Port)?;
                 held.push(socket);
                 address
@@ -153,6 +154,23 @@ fn addresses(plan: &[Planned]) -> Result<Vec<SocketAddr>, InitError> {
         });
     }
     Ok(addresses)
+}
+
+/// A socket on a random free port below those that the system gives to whoever dials out, so that no client takes a node's
+/// port while the node is down.
+fn free_socket() -> Result<UdpSocket, InitError> {
+    const PORTS: Range<u16> = 20_000..32_000;
+    const TRIES: usize = 200;
+    let mut last = None;
+    for _ in 0..TRIES {
+        let draw = OsRng.next_u32() % u32::from(PORTS.end.saturating_sub(PORTS.start));
+        let port = PORTS.start.saturating_add(u16::try_from(draw).unwrap_or(0));
+        match UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(InitError::Port(last.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into())))
 }
 
 fn fresh_key() -> NodeKey {

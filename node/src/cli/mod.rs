@@ -161,6 +161,9 @@ pub enum Failure {
     /// A file.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
+    /// Another program has a node's port.
+    #[error("another program has taken the port of {0}: start again, the ports are chosen anew")]
+    PortTaken(String),
     /// What was checked does not hold.
     #[error("{0}")]
     CheckFailed(String),
@@ -172,7 +175,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Refused(_) | Self::Node(_) | Self::CheckFailed(_) | Self::Ceremony(_) => 1,
             Self::UnknownMember(_) | Self::UnknownAsset(_) | Self::Usage(_) => 2,
-            Self::Net(_) | Self::Start(_) => 3,
+            Self::Net(_) | Self::Start(_) | Self::PortTaken(_) => 3,
             Self::Runtime(error) => error.exit_code(),
             Self::Config(_)
             | Self::Malformed(_)

@@ -1,7 +1,6 @@
 //! What the demo checks in the end: books against recomputation, the regulator's replay, who saw what.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use sudare_crypto::pairs;
 use sudare_ledger::custodian::AccountView;
@@ -9,14 +8,13 @@ use sudare_ledger::role::Role;
 
 use super::expected::Expected;
 use super::input::{Account, Scenario};
-use super::processes::Processes;
+use super::meter::{Exchanged, Meter};
 use super::report::{Check, DemoReport, Latency, Mismatch, PartySaw};
 use super::setup::Desk;
 use super::trading::Ended;
 use crate::cli::Failure;
 use crate::membership::Member;
 use crate::network::Made;
-use crate::node::StatusView;
 use crate::operator::RegisterLine;
 use crate::replay::{self, ReplayReport};
 
@@ -29,10 +27,9 @@ const READY_MAX_MS: u64 = 20_000;
 pub(super) struct Run<'a> {
     pub(super) made: &'a Made,
     pub(super) desk: &'a Desk,
-    pub(super) processes: &'a Processes,
     pub(super) scenario: &'a Scenario,
     pub(super) expected: &'a Expected,
-    pub(super) ready_ms: u64,
+    pub(super) meter: &'a Meter,
 }
 
 impl Run<'_> {
@@ -53,8 +50,8 @@ impl Run<'_> {
         self.compare_custodians(&mut report).await?;
         let registers = self.compare_registers(&mut report).await?;
         let (logs, fetched) = self.replay(&mut report, &registers).await?;
-        for (member, config) in &self.made.members {
-            let mut party = self.saw(member, config).await?;
+        for (member, _) in &self.made.members {
+            let mut party = self.saw(member).await?;
             if member.role == Role::Regulator {
                 // Its replays ran in this process, with its key.
                 party.messages_in = party.messages_in.saturating_add(logs);
@@ -62,7 +59,6 @@ impl Run<'_> {
             }
             report.parties.push(party);
         }
-        self.resources(&mut report);
         Ok(report)
     }
 
@@ -201,41 +197,35 @@ impl Run<'_> {
         (held, detail)
     }
 
-    async fn saw(&self, member: &Member, config: &PathBuf) -> Result<PartySaw, Failure> {
-        let node = self.processes.nodes().iter().find(|node| node.config == *config);
-        let mut party = PartySaw {
+    async fn saw(&self, member: &Member) -> Result<PartySaw, Failure> {
+        let party = PartySaw {
             name: member.name.to_string(),
             role: member.role.to_string(),
             ..PartySaw::default()
         };
-        if let Some(node) = node {
-            let status = StatusView::of(&node.status().await?);
-            for line in status.traffic.iter().filter(|line| line.peer != party.name) {
-                party.messages_in = party.messages_in.saturating_add(line.messages_in);
-                party.bytes_in = party.bytes_in.saturating_add(line.bytes_in);
-                party.messages_out = party.messages_out.saturating_add(line.messages_out);
-                party.bytes_out = party.bytes_out.saturating_add(line.bytes_out);
-            }
-        }
+        self.meter.note(&self.desk.status(&party.name).await?);
+        let Exchanged { messages_in, bytes_in, messages_out, bytes_out } =
+            self.meter.of(&party.name);
+        let mut party = PartySaw { messages_in, bytes_in, messages_out, bytes_out, ..party };
         let (saw, never) = fields(member.role);
         party.saw = saw.iter().map(|field| (*field).to_owned()).collect();
         party.never = never.iter().map(|field| (*field).to_owned()).collect();
         Ok(party)
     }
+}
 
-    fn resources(&self, report: &mut DemoReport) {
-        let memory = self.processes.memory();
-        report.checks.push(Check {
-            name: "memory".into(),
-            held: memory > 0 && memory <= MEMORY_MAX,
-            detail: format!("{} MiB at most in all nodes together", memory / (1024 * 1024)),
-        });
-        report.checks.push(Check {
-            name: "ready".into(),
-            held: self.ready_ms <= READY_MAX_MS,
-            detail: format!("all nodes answered {} ms after they were started", self.ready_ms),
-        });
-    }
+/// Checks what the whole network has used: bytes of memory at most, and ms until all nodes answered.
+pub(super) fn resources(report: &mut DemoReport, memory: u64, ready_ms: u64) {
+    report.check(
+        "memory",
+        memory > 0 && memory <= MEMORY_MAX,
+        format!("{} MiB at most in all nodes together", memory / (1024 * 1024)),
+    );
+    report.check(
+        "ready",
+        ready_ms <= READY_MAX_MS,
+        format!("all nodes answered {ready_ms} ms after they were started"),
+    );
 }
 
 /// What the messages to a role carry that it can read, and what none of them carries (protocol section 1; the tests record
@@ -259,7 +249,7 @@ const fn fields(role: Role) -> (&'static [&'static str], &'static [&'static str]
 
 fn latency(ended: &[Ended]) -> Option<Latency> {
     let took = ended.iter().filter_map(|one| match one {
-        Ended::Settled { latency_ms } => Some(*latency_ms),
+        Ended::Settled { latency_ms, .. } => Some(*latency_ms),
         Ended::Refused(_) => None,
     });
     Latency::of(took.collect())

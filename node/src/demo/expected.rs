@@ -30,6 +30,12 @@ pub enum Outcome {
     Overspend,
     /// Nothing moved: the receive slot had expired.
     SlotExpired,
+    /// Nothing moved: the other side did not instruct in time.
+    Lapsed,
+    /// Nothing moved: the account that was to deliver was frozen.
+    Frozen,
+    /// Nothing moved: the asset was closed.
+    Closed,
     /// Nothing moved in the books; of two commits that raced for one tag exactly one was refused.
     Spent,
 }
@@ -43,6 +49,9 @@ impl Outcome {
             Self::UnknownAccount => "unknown-account",
             Self::Overspend => "overspend",
             Self::SlotExpired => "slot-expired",
+            Self::Lapsed => "lapsed",
+            Self::Frozen => "frozen",
+            Self::Closed => "closed",
             Self::Spent => "spent",
         }
     }
@@ -58,7 +67,7 @@ impl Expected {
     /// Settles or refuses the trades one by one in the order of the file.
     ///
     /// A trade that deserves several refusals gets the first of: `spent` (a planted double spend never touches the
-    /// books), `unknown-account`, `overspend`, `slot-expired`.
+    /// books), `unknown-account`, `overspend`, the refusal that its fault stands for.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         let mut books = Books::open(scenario);
@@ -92,8 +101,9 @@ impl Expected {
 ///
 /// - A trade that settles waits for just as many earlier credits of its account as it and the account's earlier
 ///   debits need beyond the opening position. Debits that the account can pay at once don't wait for each other.
-/// - A trade that is refused for its balance, or whose slot expires while its notes are locked, stands alone on the
-///   accounts that it delivers from: it waits for all earlier trades that touch them, and all later ones wait for it.
+/// - A trade that is refused for its balance or its fault stands alone on the accounts that it delivers from: it waits for
+///   all earlier trades that touch them, and all later ones wait for it.
+/// - A trade that finds its asset closed stands alone in the whole asset.
 /// - Other refused trades touch nothing and wait for nothing.
 ///
 /// The lists are not closed under transitivity; together they are no longer than a few entries for each trade.
@@ -102,6 +112,7 @@ pub fn dependencies(scenario: &Scenario, expected: &Expected) -> Vec<BTreeSet<us
     let opening =
         |account: &Account| scenario.positions.get(account).map_or(0, |a| a.atomic_units());
     let mut flows: BTreeMap<Account, Flow> = BTreeMap::new();
+    let mut gates: BTreeMap<AssetCode, Gate> = BTreeMap::new();
     let mut all = Vec::new();
     for (index, trade) in scenario.trades.iter().enumerate() {
         let mut waits = BTreeSet::new();
@@ -111,9 +122,11 @@ pub fn dependencies(scenario: &Scenario, expected: &Expected) -> Vec<BTreeSet<us
             let flow = flows.entry(payer.clone()).or_insert_with(|| Flow::new(opening(&payer)));
             match outcome {
                 Outcome::Settled => flow.debit(index, movement.units, &mut waits),
-                Outcome::Overspend | Outcome::SlotExpired => flow.stand_alone(index, &mut waits),
-                Outcome::UnknownAccount | Outcome::Spent => (),
+                Outcome::UnknownAccount | Outcome::Spent => continue,
+                _ => flow.stand_alone(index, &mut waits),
             }
+            let gate = gates.entry(movement.asset.clone()).or_default();
+            gate.pass(index, outcome == Outcome::Closed, &mut waits);
             if let (Outcome::Settled, Some(payee)) = (outcome, movement.payee()) {
                 let flow = flows.entry(payee.clone()).or_insert_with(|| Flow::new(opening(&payee)));
                 flow.credit(index, movement.units, &mut waits);
@@ -123,6 +136,13 @@ pub fn dependencies(scenario: &Scenario, expected: &Expected) -> Vec<BTreeSet<us
         all.push(waits);
     }
     all
+}
+
+/// The accounts that deliver, one for each movement of each trade.
+#[must_use]
+pub fn payers(scenario: &Scenario) -> Vec<Account> {
+    let movements = scenario.trades.iter().flat_map(movements);
+    movements.map(|movement| movement.payer()).collect()
 }
 
 /// One asset that a trade would move.
@@ -180,7 +200,10 @@ impl Books {
             return Outcome::Spent;
         }
         let movements = movements(trade);
-        let parties = movements.iter().flat_map(|m| [Some(m.payer()), m.payee()]).flatten();
+        // Who never hears of a trade can't refuse it.
+        let hears = trade.fault != Some(Fault::Late);
+        let parties =
+            movements.iter().flat_map(|m| [Some(m.payer()), m.payee().filter(|_| hears)]).flatten();
         if parties.into_iter().any(|account| !self.holdings.contains_key(&account)) {
             return Outcome::UnknownAccount;
         }
@@ -188,8 +211,12 @@ impl Books {
         if movements.iter().any(|movement| held(&movement.payer()) < movement.units) {
             return Outcome::Overspend;
         }
-        if trade.fault == Some(Fault::ExpiredSlot) {
-            return Outcome::SlotExpired;
+        match trade.fault {
+            Some(Fault::ExpiredSlot) => return Outcome::SlotExpired,
+            Some(Fault::Late) => return Outcome::Lapsed,
+            Some(Fault::Frozen) => return Outcome::Frozen,
+            Some(Fault::Closed) => return Outcome::Closed,
+            Some(Fault::DoubleSpend) | None => (),
         }
         for movement in &movements {
             self.shift(movement);
@@ -210,6 +237,27 @@ impl Books {
                 let outstanding = self.supply.entry(movement.asset.clone()).or_default();
                 *outstanding = outstanding.saturating_sub(movement.units);
             }
+        }
+    }
+}
+
+/// What goes through one asset, as far as trades must wait while it is closed.
+#[derive(Default)]
+struct Gate {
+    /// The last trade that found it closed.
+    closed: Option<usize>,
+    /// The trades since.
+    since: Vec<usize>,
+}
+
+impl Gate {
+    fn pass(&mut self, index: usize, closes: bool, waits: &mut BTreeSet<usize>) {
+        waits.extend(self.closed);
+        if closes {
+            waits.extend(self.since.drain(..));
+            self.closed = Some(index);
+        } else {
+            self.since.push(index);
         }
     }
 }
@@ -335,6 +383,12 @@ mod tests {
             ("transfer,SEC,10,A,B,,,expired-slot", Outcome::SlotExpired),
             ("transfer,SEC,101,A,B,,,expired-slot", Outcome::Overspend),
             ("transfer,SEC,10,A,X,,,expired-slot", Outcome::UnknownAccount),
+            ("transfer,SEC,10,A,B,,,late", Outcome::Lapsed),
+            ("transfer,SEC,10,A,X,,,late", Outcome::Lapsed),
+            ("transfer,SEC,101,A,B,,,late", Outcome::Overspend),
+            ("transfer,SEC,10,A,B,,,frozen", Outcome::Frozen),
+            ("transfer,SEC,10,X,B,,,frozen", Outcome::UnknownAccount),
+            ("transfer,SEC,10,A,B,,,closed", Outcome::Closed),
             ("transfer,SEC,10,A,B,,,double-spend", Outcome::Spent),
             ("transfer,SEC,10,X,B,,,double-spend", Outcome::Spent),
         ];
@@ -357,6 +411,26 @@ mod tests {
         assert_eq!(held(&expected, "B", "DJPY"), 700);
         let supply: Vec<u64> = expected.supply.values().map(|a| a.atomic_units()).collect();
         assert_eq!(supply, [3000, 85]);
+    }
+
+    #[test]
+    fn a_closed_asset_stands_still_for_everybody_and_a_frozen_account_for_its_own_trades() {
+        let trades = [
+            "transfer,SEC,1,A,B,,,",
+            "transfer,SEC,1,B,C,,,closed",
+            "transfer,SEC,1,C,A,,,",
+            "transfer,DJPY,1,A,B,,,",
+        ];
+        let expect: [&[usize]; 4] = [&[], &[0], &[1], &[]];
+        assert_eq!(waits([50, 50, 50], &trades), expect);
+        let trades = [
+            "transfer,SEC,1,A,B,,,",
+            "transfer,SEC,1,A,C,,,frozen",
+            "transfer,SEC,1,B,A,,,",
+            "transfer,SEC,1,B,C,,,",
+        ];
+        let expect: [&[usize]; 4] = [&[], &[0], &[1], &[]];
+        assert_eq!(waits([50, 50, 50], &trades), expect);
     }
 
     fn waits(positions: [u64; 3], trades: &[&str]) -> Vec<Vec<usize>> {

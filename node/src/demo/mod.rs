@@ -1,13 +1,17 @@
 //! `sudare demo`: a whole network on this machine, as separate processes, from input files to checked end positions.
 
 mod checks;
+pub mod day;
 pub mod expected;
+mod faults;
 pub mod input;
+mod meter;
 pub mod processes;
 pub mod report;
 pub mod setup;
 pub mod trading;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,11 +22,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sudare_ledger::role::Role;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::day::Timeline;
 use self::expected::Expected;
-use self::input::{AssetKind, Scenario, Source};
+use self::input::{AssetKind, Files, Scenario, Source};
+use self::meter::Meter;
 use self::processes::Processes;
 use self::report::DemoReport;
 use self::setup::{Desk, Opening};
+use self::trading::{Floor, UnderWay};
 use crate::cli::{Failure, Output};
 use crate::clock::now_ms;
 use crate::membership::MemberName;
@@ -30,6 +37,12 @@ use crate::network::{self, Made, Planned};
 
 /// The longest input file, in bytes.
 const INPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How often a network is made anew because another program took one of its ports.
+const PORT_TRIES: u32 = 3;
+/// An account gets a further note of its opening position for so many deliveries.
+const DEBITS_A_NOTE: u64 = 8;
+/// The most notes of one opening position.
+const NOTES_MAX: u64 = 16;
 
 /// `sudare demo`.
 #[derive(Debug, Args)]
@@ -45,6 +58,8 @@ pub struct DemoArgs {
 enum DemoCommand {
     /// Start the network, settle the trades, and leave it running to play with.
     Up(RunArgs),
+    /// Settle a whole trading day at speed: one made up from a seed, or your own files.
+    Day(day::DayArgs),
     /// Stop a network that `up` left running.
     Down(FolderArgs),
     /// Show which nodes of a network run.
@@ -63,6 +78,9 @@ pub struct RunArgs {
     /// Trades, as CSV.
     #[arg(long, value_name = "FILE", requires_all = ["investors", "positions"])]
     trades: Option<PathBuf>,
+    /// Who the investors are, as CSV; only the reports show it, no node gets it.
+    #[arg(long, value_name = "FILE", requires = "investors")]
+    names: Option<PathBuf>,
     /// The network's folder; must not exist yet (default: a temporary one, removed at the end; for `up`: ./sudare-demo).
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
@@ -88,38 +106,94 @@ pub async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
     match args.command {
         None => once(&args.run, output).await,
         Some(DemoCommand::Up(args)) => up(&args, output).await,
+        Some(DemoCommand::Day(args)) => day::run(&args, output).await,
         Some(DemoCommand::Down(args)) => down(&args.dir, output).await,
         Some(DemoCommand::Status(args)) => status(&args.dir, output),
     }
 }
 
+/// How a scenario is carried out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Manner {
+    /// Kill nodes all the time, as this seed has it.
+    chaos: Option<u64>,
+}
+
+/// What a scenario has come to.
+struct Finished {
+    report: DemoReport,
+    timeline: Timeline,
+}
+
 /// Runs the demo and removes what it made.
 async fn once(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     let scenario = Arc::new(read(args)?);
+    let finished = alone(args, &scenario, Manner::default(), output).await?;
+    finish(&finished.report, output)
+}
+
+/// Carries out a scenario on a network of its own, and removes the network.
+async fn alone(
+    args: &RunArgs,
+    scenario: &Arc<Scenario>,
+    manner: Manner,
+    output: &Output,
+) -> Result<Finished, Failure> {
     let folder = match &args.dir {
         Some(folder) => folder.clone(),
         None => {
             std::env::temp_dir().join(format!("sudare-demo-{}-{}", std::process::id(), now_ms()))
         }
     };
-    let made = make(&folder, &scenario)?;
-    let mut processes = Processes::of(&made);
-    let result = tokio::select! {
-        result = whole(&made, &mut processes, &scenario, output) => result,
-        name = interrupted() => Err(Failure::CheckFailed(format!("stopped by {name}; nothing is left running"))),
+    if folder.exists() {
+        return Err(network::InitError::Exists(folder).into());
+    }
+    let result = match attempt(&folder, scenario, manner, output).await {
+        Ok((finished, mut processes)) => {
+            processes.stop().await;
+            Ok(finished)
+        }
+        Err(failure) => Err(failure),
     };
-    let result = match result {
-        Ok(report) => Ok(report),
-        Err(failure) => Err(processes.cause(failure).await),
-    };
-    processes.stop().await;
     let keep = args.keep || (args.dir.is_some() && result.is_err());
-    if keep {
+    if keep && folder.exists() {
         output.note(&format!("the network's folder is kept: {}", folder.display()));
-    } else if let Err(error) = std::fs::remove_dir_all(&folder) {
+    } else if let Err(error) = std::fs::remove_dir_all(&folder)
+        && folder.exists()
+    {
         output.note(&format!("{} could not be removed: {error}", folder.display()));
     }
-    finish(&result?, output)
+    result
+}
+
+/// Makes a network, carries out a scenario on it and leaves its processes to the caller; after a failure none runs.
+///
+/// If another program takes a port before its node has it, everything is made once more, with other ports.
+async fn attempt(
+    folder: &Path,
+    scenario: &Arc<Scenario>,
+    manner: Manner,
+    output: &Output,
+) -> Result<(Finished, Processes), Failure> {
+    let mut tries = 0;
+    loop {
+        let made = make(folder, scenario)?;
+        let mut processes = Processes::of(&made);
+        let result = tokio::select! {
+            result = whole(&made, &mut processes, scenario, manner, output) => result,
+            name = interrupted() => Err(Failure::CheckFailed(format!("stopped by {name}; nothing is left running"))),
+        };
+        let failure = match result {
+            Ok(finished) => return Ok((finished, processes)),
+            Err(failure) => processes.cause(failure).await,
+        };
+        processes.stop().await;
+        tries += 1;
+        if !matches!(failure, Failure::PortTaken(_)) || tries >= PORT_TRIES {
+            return Err(failure);
+        }
+        std::fs::remove_dir_all(folder).map_err(|error| Failure::File(folder.to_owned(), error))?;
+    }
 }
 
 /// Runs the demo and leaves the network running.
@@ -142,30 +216,16 @@ async fn up(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         )));
     }
     let scenario = Arc::new(read(args)?);
-    let made = make(&folder, &scenario)?;
-    let mut processes = Processes::of(&made);
-    let result = tokio::select! {
-        result = whole(&made, &mut processes, &scenario, output) => result,
-        name = interrupted() => Err(Failure::CheckFailed(format!("stopped by {name}"))),
-    };
-    match result {
-        Ok(report) => {
-            let example = folder.join("custodian-a/node.toml");
-            processes.leave_running();
-            finish(&report, output)?;
-            output.note(&format!(
-                "the network runs on; try: sudare account list --config {}\nstop it with: sudare demo down --dir {}",
-                example.display(),
-                folder.display()
-            ));
-            Ok(())
-        }
-        Err(failure) => {
-            let failure = processes.cause(failure).await;
-            processes.stop().await;
-            Err(failure)
-        }
-    }
+    let (finished, processes) = attempt(&folder, &scenario, Manner::default(), output).await?;
+    let example = folder.join("custodian-a/node.toml");
+    processes.leave_running();
+    finish(&finished.report, output)?;
+    output.note(&format!(
+        "the network runs on; try: sudare account list --config {}\nstop it with: sudare demo down --dir {}",
+        example.display(),
+        folder.display()
+    ));
+    Ok(())
 }
 
 async fn down(folder: &Path, output: &Output) -> Result<(), Failure> {
@@ -192,16 +252,20 @@ async fn whole(
     made: &Made,
     processes: &mut Processes,
     scenario: &Arc<Scenario>,
+    manner: Manner,
     output: &Output,
-) -> Result<DemoReport, Failure> {
-    let steps = scenario.accounts.len() + scenario.positions.len() + scenario.trades.len() + 10;
-    let bar = bar(steps, output);
+) -> Result<Finished, Failure> {
+    let openings = openings(scenario);
+    let bar = bar(scenario.accounts.len() + openings.len() + scenario.trades.len() + 10, output);
     let began = now_ms();
     bar.set_message("starting nodes");
     processes.start()?;
     processes.ready().await?;
     let ready_ms = now_ms().saturating_sub(began);
     bar.inc(5);
+    if let Some(seed) = manner.chaos {
+        processes.unleash(seed);
+    }
 
     let mut desk = Desk::open(made)?;
     let set_up = async {
@@ -211,21 +275,48 @@ async fn whole(
         desk.add_accounts(&accounts(scenario)).await?;
         bar.inc(u64::try_from(scenario.accounts.len()).unwrap_or(0));
         bar.set_message("issuing opening positions");
-        desk.issue(&openings(scenario), |_| bar.inc(1)).await
+        desk.issue(&openings, |_| bar.inc(1)).await
     };
     processes.during(set_up).await?;
 
     let expected = Expected::of(scenario);
     let dependencies = expected::dependencies(scenario, &expected);
-    bar.set_message("settling trades");
-    let desk = Arc::new(desk);
-    let ended =
-        trading::carry_out(&desk, processes, scenario, &dependencies, |_| bar.inc(1)).await?;
+    let (scenario, under_way) = (Arc::clone(scenario), UnderWay::default());
+    let floor = Arc::new(Floor { desk, scenario, under_way });
+    let meter = Arc::new(Meter::default());
+    let _metering = Ending(tokio::spawn(Arc::clone(&meter).run(Arc::clone(&floor))));
+    let (began, before) = (now_ms(), bar.position());
+    let progress = |ended: usize| {
+        let ended = u64::try_from(ended).unwrap_or(0);
+        bar.set_position(before.saturating_add(ended));
+        bar.set_message(day::live(
+            &floor.under_way.standing(),
+            ended,
+            now_ms().saturating_sub(began),
+        ));
+    };
+    let ended = trading::carry_out(&floor, processes, &dependencies, progress).await?;
+    let took_ms = now_ms().saturating_sub(began);
+    let (scenario, desk) = (&floor.scenario, &floor.desk);
+    let mut timeline = Timeline::of(began, took_ms, &ended);
+
     bar.set_message("checking");
-    let run = checks::Run { made, desk: &desk, processes, scenario, expected: &expected, ready_ms };
-    let report = run.report(&ended).await?;
+    let run = checks::Run { made, desk, scenario, expected: &expected, meter: &meter };
+    let mut report = processes.during(run.report(&ended)).await?;
+    checks::resources(&mut report, processes.memory(), ready_ms);
+    report.pace = timeline.pace(processes.cpu(), processes.calm());
+    timeline.positions = expected.positions;
     bar.finish_and_clear();
-    Ok(report)
+    Ok(Finished { report, timeline })
+}
+
+/// A task that ends with the one that holds this.
+struct Ending(tokio::task::JoinHandle<()>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 fn finish(report: &DemoReport, output: &Output) -> Result<(), Failure> {
@@ -262,16 +353,33 @@ fn accounts(scenario: &Scenario) -> Vec<(String, String, String)> {
     scenario.accounts.iter().filter_map(account).collect()
 }
 
+/// The opening positions; that of an account which delivers often comes in several notes, so that its trades need not wait
+/// for each other's change.
 fn openings(scenario: &Scenario) -> Vec<Opening> {
-    let opening = |(account, amount): (&input::Account, &input::Amount)| {
-        Some(Opening {
-            asset: account.asset.as_str().to_owned(),
-            investor: account.investor.as_str().to_owned(),
-            custodian: scenario.custodian_of(&account.investor)?.as_str().to_owned(),
-            quantity: amount.atomic_units(),
-        })
-    };
-    scenario.positions.iter().filter_map(opening).collect()
+    let mut debits: BTreeMap<&input::Account, u64> = BTreeMap::new();
+    let payers = expected::payers(scenario);
+    for payer in &payers {
+        let count = debits.entry(payer).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut openings = Vec::new();
+    for (account, amount) in &scenario.positions {
+        let Some(custodian) = scenario.custodian_of(&account.investor) else { continue };
+        let units = amount.atomic_units();
+        let debits = debits.get(account).copied().unwrap_or(0);
+        let parts = (debits / DEBITS_A_NOTE).clamp(1, NOTES_MAX).min(units.max(1));
+        for part in 0..parts {
+            // The first parts take what can't be divided.
+            let more = u64::from(part < units.checked_rem(parts).unwrap_or(0));
+            openings.push(Opening {
+                asset: account.asset.as_str().to_owned(),
+                investor: account.investor.as_str().to_owned(),
+                custodian: custodian.as_str().to_owned(),
+                quantity: units.checked_div(parts).unwrap_or(units).saturating_add(more),
+            });
+        }
+    }
+    openings
 }
 
 /// The notary, a registrar for securities and one for cash, the scenario's custodians, a regulator.
@@ -292,12 +400,26 @@ fn make(folder: &Path, scenario: &Scenario) -> Result<Made, Failure> {
     Ok(network::init(folder, &plan, now_ms())?)
 }
 
+/// The scenario of the files that the arguments name, or the one that comes with the program.
 fn read(args: &RunArgs) -> Result<Scenario, Failure> {
+    let scenario = match given(args) {
+        Some(scenario) => scenario?,
+        None => Scenario::embedded().map_err(|errors| Failure::Usage(errors.to_string()))?,
+    };
+    Ok(scenario)
+}
+
+/// The scenario of the files that the arguments name; none if they name none.
+fn given(args: &RunArgs) -> Option<Result<Scenario, Failure>> {
     let (Some(investors), Some(positions), Some(trades)) =
         (&args.investors, &args.positions, &args.trades)
     else {
-        return Scenario::embedded().map_err(|errors| Failure::Usage(errors.to_string()));
+        return None;
     };
+    Some(parse([investors, positions, trades], args.names.as_ref()))
+}
+
+fn parse(files: [&PathBuf; 3], names: Option<&PathBuf>) -> Result<Scenario, Failure> {
     let load = |path: &PathBuf| -> Result<(String, Vec<u8>), Failure> {
         let failed = |error| Failure::File(path.clone(), error);
         let mut bytes = Vec::new();
@@ -306,10 +428,13 @@ fn read(args: &RunArgs) -> Result<Scenario, Failure> {
         file.take(INPUT_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
         Ok((path.display().to_string(), bytes))
     };
+    let [investors, positions, trades] = files;
     let files = [load(investors)?, load(positions)?, load(trades)?];
     let [investors, positions, trades] =
         files.each_ref().map(|(name, bytes)| Source { name, bytes });
-    Scenario::parse(investors, positions, trades)
+    let names = names.map(load).transpose()?;
+    let names = names.as_ref().map(|(name, bytes)| Source { name, bytes });
+    Scenario::of(Files { investors, positions, trades, names })
         .map_err(|errors| Failure::Usage(errors.to_string()))
 }
 
@@ -320,7 +445,7 @@ fn bar(steps: usize, output: &Output) -> ProgressBar {
         return bar;
     }
     let style =
-        ProgressStyle::with_template("{msg:28} [{bar:40}] {pos}/{len}  {elapsed} (ETA {eta})");
+        ProgressStyle::with_template("[{bar:40}] {pos}/{len}  {elapsed} (ETA {eta})\n{wide_msg}");
     if let Ok(style) = style {
         bar.set_style(style);
     }

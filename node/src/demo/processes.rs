@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use sudare_ledger::role::Role;
 use tokio::process::{Child, Command};
@@ -20,8 +22,10 @@ use crate::runtime::Status;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How long a node may take to stop before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
-/// How often a node that was killed is started again.
+/// How often a node that was killed by somebody else is started again.
 const RESTARTS_MAX: u32 = 20;
+/// The exit code of a node whose port is taken.
+const NO_PORT: i32 = 3;
 /// How often it is looked whether all nodes run.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// How often, with 50 ms between, it is looked whether a node has given up after a request to it failed.
@@ -42,12 +46,16 @@ pub struct NodeProcess {
     program: Option<PathBuf>,
     child: Option<Child>,
     restarts: u32,
+    own_kill: bool,
+    answered: bool,
+    used: Used,
 }
 
 /// All nodes of a demo.
 #[derive(Debug)]
 pub struct Processes {
     nodes: Vec<NodeProcess>,
+    chaos: Option<Chaos>,
 }
 
 impl Processes {
@@ -61,8 +69,21 @@ impl Processes {
             program: None,
             child: None,
             restarts: 0,
+            own_kill: false,
+            answered: false,
+            used: Used::default(),
         };
-        Self { nodes: made.members.iter().map(node).collect() }
+        Self { nodes: made.members.iter().map(node).collect(), chaos: None }
+    }
+
+    /// From now on [`watch`](Self::watch) also kills nodes, one every few seconds, as the seed has it.
+    pub fn unleash(&mut self, seed: u64) {
+        self.chaos = Some(Chaos::new(seed));
+    }
+
+    /// Ends what [`unleash`](Self::unleash) began, and says how many processes it has killed.
+    pub fn calm(&mut self) -> u64 {
+        self.chaos.take().map_or(0, |chaos| chaos.kills)
     }
 
     /// Runs the nodes with this `sudare` program: for callers that are another program themselves.
@@ -100,10 +121,14 @@ impl Processes {
         while let Some(place) = waiting.pop() {
             self.watch()?;
             let Some(node) = self.nodes.get(place) else { continue };
-            if node.status().await.is_ok() {
+            let answers = node.status().await.is_ok();
+            if let Some(node) = self.nodes.get_mut(place).filter(|_| answers) {
+                node.answered = true;
                 continue;
             }
-            if tokio::time::Instant::now() > deadline {
+            if let Some(node) = self.nodes.get(place)
+                && tokio::time::Instant::now() > deadline
+            {
                 return Err(node.silent());
             }
             waiting.insert(0, place);
@@ -114,22 +139,34 @@ impl Processes {
 
     /// Looks for nodes that stopped: one that was killed by a signal is started again on its data, one that gave up is an error.
     ///
+    /// A node that ran before and now finds its port taken is started again too: whoever dials out may hold a port for a moment.
+    ///
     /// # Errors
     ///
-    /// [`Failure::CheckFailed`] with the end of the node's log.
+    /// [`Failure::PortTaken`] for a node that never had its port, else [`Failure::CheckFailed`] with the end of the node's log.
     pub fn watch(&mut self) -> Result<Vec<String>, Failure> {
         use std::os::unix::process::ExitStatusExt;
         let mut restarted = Vec::new();
         for node in &mut self.nodes {
+            node.measure();
             let Some(child) = &mut node.child else { continue };
             let Ok(Some(status)) = child.try_wait() else { continue };
             node.child = None;
-            if status.signal().is_none() || node.restarts >= RESTARTS_MAX {
+            let no_port = status.code() == Some(NO_PORT);
+            if no_port && !node.answered {
+                return Err(Failure::PortTaken(node.name.clone()));
+            }
+            if (status.signal().is_none() && !no_port) || node.restarts >= RESTARTS_MAX {
                 return Err(node.stopped(status));
             }
-            node.restarts = node.restarts.saturating_add(1);
+            if !std::mem::take(&mut node.own_kill) {
+                node.restarts = node.restarts.saturating_add(1);
+            }
             node.start()?;
             restarted.push(node.name.clone());
+        }
+        if let Some(chaos) = &mut self.chaos {
+            chaos.strike(&mut self.nodes);
         }
         Ok(restarted)
     }
@@ -171,7 +208,18 @@ impl Processes {
     /// The most memory that the nodes' processes have used, added up, in bytes.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        self.nodes.iter().filter_map(NodeProcess::memory).sum()
+        self.nodes.iter().fold(0, |sum, node| sum.saturating_add(node.used.memory_max))
+    }
+
+    /// The processor time that each role's nodes have used, in ms.
+    #[must_use]
+    pub fn cpu(&self) -> BTreeMap<String, u64> {
+        let mut cpu: BTreeMap<String, u64> = BTreeMap::new();
+        for node in &self.nodes {
+            let used = cpu.entry(node.role.to_string()).or_default();
+            *used = used.saturating_add(node.used.cpu_ms());
+        }
+        cpu
     }
 
     /// Stops all nodes, politely first.
@@ -226,6 +274,7 @@ impl NodeProcess {
         if let Some(pid) = child.id() {
             fs::write(self.pid_file(), pid.to_string()).map_err(failed)?;
         }
+        self.used.next_life();
         self.child = Some(child);
         Ok(())
     }
@@ -249,12 +298,11 @@ impl NodeProcess {
         Pid::from_raw(i32::try_from(self.child.as_ref()?.id()?).ok()?)
     }
 
-    fn memory(&self) -> Option<u64> {
-        let pid = self.child.as_ref()?.id()?;
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-        kib.checked_mul(1024)
+    /// Looks at what the process has used so far; what it uses after the last look is not counted.
+    fn measure(&mut self) {
+        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
+            self.used.look(pid);
+        }
     }
 
     fn folder(&self) -> &Path {
@@ -294,6 +342,91 @@ impl NodeProcess {
             tail(&self.log_file())
         ))
     }
+}
+
+/// What a node has used over all its lives.
+#[derive(Debug, Default)]
+struct Used {
+    /// The most resident memory, in bytes.
+    memory_max: u64,
+    /// Processor time of lives that are over, ms.
+    before_ms: u64,
+    /// Processor time of this life, ms.
+    this_ms: u64,
+}
+
+impl Used {
+    const fn cpu_ms(&self) -> u64 {
+        self.before_ms.saturating_add(self.this_ms)
+    }
+
+    const fn next_life(&mut self) {
+        self.before_ms = self.cpu_ms();
+        self.this_ms = 0;
+    }
+
+    fn look(&mut self, pid: u32) {
+        self.memory_max = self.memory_max.max(memory(pid).unwrap_or(0));
+        self.this_ms = self.this_ms.max(processor_ms(pid).unwrap_or(0));
+    }
+}
+
+/// The most resident memory of a process, in bytes.
+fn memory(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// The processor time of a process, user and system, in ms.
+fn processor_ms(pid: u32) -> Option<u64> {
+    /// The unit of /proc's times: Linux shows 100 a second to programs, whatever the kernel counts.
+    const TICK_MS: u64 = 10;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold spaces; utime and stime are the 12th and 13th field after it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    user.checked_add(system)?.checked_mul(TICK_MS)
+}
+
+/// Kills nodes, one every few seconds.
+#[derive(Debug)]
+struct Chaos {
+    rng: ChaCha20Rng,
+    next: tokio::time::Instant,
+    kills: u64,
+}
+
+impl Chaos {
+    fn new(seed: u64) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let next = tokio::time::Instant::now() + pause(&mut rng);
+        Self { rng, next, kills: 0 }
+    }
+
+    /// Kills a node that runs, if it is time.
+    fn strike(&mut self, nodes: &mut [NodeProcess]) {
+        if tokio::time::Instant::now() < self.next {
+            return;
+        }
+        self.next = tokio::time::Instant::now() + pause(&mut self.rng);
+        let choice = usize::try_from(self.rng.next_u32()).unwrap_or(0);
+        let victim = choice.checked_rem(nodes.len()).and_then(|place| nodes.get_mut(place));
+        let Some((victim, pid)) = victim.and_then(|node| node.pid().map(|pid| (node, pid))) else {
+            return;
+        };
+        if kill_process(pid, Signal::KILL).is_ok() {
+            self.kills = self.kills.saturating_add(1);
+            victim.own_kill = true;
+        }
+    }
+}
+
+/// How long until the next kill: one to four seconds.
+fn pause(rng: &mut ChaCha20Rng) -> Duration {
+    Duration::from_millis(u64::from(rng.next_u32() % 3_000).saturating_add(1_000))
 }
 
 /// Processes of a demo that another program started, by node: those whose process is alive and runs that node's configuration.

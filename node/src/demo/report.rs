@@ -19,6 +19,8 @@ pub struct DemoReport {
     pub outcomes: Vec<OutcomeRow>,
     /// Trades that ended in another way than they must; should be none.
     pub deviations: Vec<Deviation>,
+    /// How fast the day went.
+    pub pace: Pace,
     /// How long settled trades took; none if none settled.
     pub latency: Option<Latency>,
     /// What each party did and saw.
@@ -29,6 +31,19 @@ pub struct DemoReport {
     pub positions_compared: u64,
     /// Positions that differ from the recomputed ones; should be none.
     pub mismatches: Vec<Mismatch>,
+}
+
+/// How fast the trades went, and what that cost.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Pace {
+    /// How many trades settled.
+    pub settled: u64,
+    /// From the first instruction to the last settlement or refusal, ms.
+    pub took_ms: u64,
+    /// Processor time of each role's nodes since they were started, ms.
+    pub cpu_ms: BTreeMap<String, u64>,
+    /// How many times a node was killed on purpose.
+    pub kills: u64,
 }
 
 /// Trades that ended in one way.
@@ -191,6 +206,9 @@ impl DemoReport {
                 "Settled trades took {p50_ms} ms at the median, {p99_ms} ms at the 99th percentile, {max_ms} ms at most."
             ));
         }
+        if self.pace.took_ms > 0 {
+            parts.push(self.pace.text());
+        }
         if !self.deviations.is_empty() {
             parts.push(self.deviation_table());
         }
@@ -293,6 +311,30 @@ impl DemoReport {
     }
 }
 
+impl Pace {
+    /// Settled trades per second with one decimal, as text; `-` if no time has passed.
+    #[must_use]
+    pub fn rate(&self) -> String {
+        let tenths = self.settled.saturating_mul(10_000).checked_div(self.took_ms);
+        tenths.map_or_else(|| "-".to_owned(), |tenths| format!("{}.{}", tenths / 10, tenths % 10))
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{} trades settled in {} s, {} a second",
+            self.settled,
+            self.took_ms / 1000,
+            self.rate()
+        );
+        if self.kills > 0 {
+            text += &format!("; {} times a node was killed meanwhile", self.kills);
+        }
+        let cpu = self.cpu_ms.iter().map(|(role, ms)| format!("{role} {} s", ms / 1000));
+        let cpu: Vec<String> = cpu.collect();
+        format!("{text}. Processor time: {}.", cpu.join(", "))
+    }
+}
+
 impl Latency {
     /// The latency of settled trades, given in ms in any order; none if there are none. A percentile is the least
     /// value that so many of a hundred don't exceed (nearest rank).
@@ -348,6 +390,12 @@ mod tests {
             (&second, Some("settled"), Outcome::Settled),
         ]);
         report.latency = Latency::of(vec![30, 10, 20]);
+        report.pace = Pace {
+            settled: 1,
+            took_ms: 4_000,
+            cpu_ms: BTreeMap::from([("notary".to_owned(), 1_500)]),
+            kills: 2,
+        };
         report.parties.push(PartySaw {
             name: "notary".to_owned(),
             role: "notary".to_owned(),
@@ -422,6 +470,7 @@ mod tests {
             "│ settled ┆ 1 ┆ 1 ┆ yes │",
             "│ refused: overspend ┆ 1 ┆ 1 ┆ yes │",
             "took 20 ms at the median, 30 ms at the 99th percentile, 30 ms at most.",
+            "1 trades settled in 4 s, 0.2 a second; 2 times a node was killed meanwhile. Processor time: notary 1 s.",
             "│ notary ┆ notary ┆ 4 ┆ 1234 ┆ 5 ┆ 567 ┆ commit hash, spend tags ┆ amounts │",
             "│ supply is what was opened less what was redeemed ┆ yes ┆ 2 assets │",
             "1 positions are as recomputed.",

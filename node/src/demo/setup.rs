@@ -23,12 +23,13 @@ use crate::cli::Failure;
 use crate::cli::connect::Connection;
 use crate::clock::now_ms;
 use crate::network::Made;
-use crate::operator::{OperatorAnswer, OperatorQuery};
+use crate::operator::{OperatorAnswer, OperatorQuery, kind};
+use crate::runtime::Status;
 
 /// The longest window of the demo's assets, ms.
 const WINDOW_MAX_MS: u64 = 120_000;
 /// How long one step of the demo may take.
-const STEP_WITHIN: Duration = Duration::from_secs(120);
+const STEP_WITHIN: Duration = Duration::from_secs(300);
 /// How long a node that was killed may take until it answers again.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 
@@ -74,6 +75,11 @@ impl Desk {
     /// [`Failure::UnknownMember`].
     pub fn node(&self, name: &str) -> Result<&Connection, Failure> {
         self.connections.get(name).ok_or_else(|| Failure::UnknownMember(name.to_owned()))
+    }
+
+    /// The names of all nodes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.connections.keys().map(String::as_str)
     }
 
     /// The key of a node.
@@ -256,6 +262,16 @@ impl Desk {
             OperatorAnswer::Trades(views) => Ok(views),
             _ => Err(Failure::Node(format!("{custodian} is not a custodian"))),
         }
+    }
+
+    /// A node's status.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn status(&self, name: &str) -> Result<Status, Failure> {
+        let node = self.node(name)?;
+        node.ask(&node.own(), kind::STATUS, &[]).await
     }
 
     /// The name of a node.
