@@ -19,12 +19,14 @@ use super::{Input, InputOf};
 #[derive(Clone)]
 pub(super) struct Pool(Arc<Shared>);
 
+/// How the role wants an encoded job to be scheduled.
+type LaneOf = Box<dyn Fn(&[u8]) -> Lane + Send + Sync>;
+
 struct Shared {
     state: Mutex<State>,
     ready: Condvar,
     gauges: Arc<Gauges>,
-    /// How the role wants an encoded job to be scheduled.
-    lane: Box<dyn Fn(&[u8]) -> Lane + Send + Sync>,
+    lane: LaneOf,
 }
 
 struct State {

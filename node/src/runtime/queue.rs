@@ -97,9 +97,12 @@ mod tests {
 
     fn queue(threads: usize, lanes: &[(Lane, u64)]) -> Queue {
         let mut queue = Queue::new(threads);
-        let lanes = lanes.iter().flat_map(|(lane, count)| (0..*count).map(|_| *lane));
-        for (number, lane) in numbered(lanes) {
-            queue.add(number, lane);
+        let mut number = 0;
+        for (lane, count) in lanes {
+            for _ in 0..*count {
+                queue.add(number, *lane);
+                number += 1;
+            }
         }
         queue
     }

@@ -1,6 +1,5 @@
 //! Making legs final, and ending the locks of those that can't become it.
 
-use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::encode;
 use sudare_crypto::proof::tag;
 use sudare_crypto::{Bounded, Claims, Hash, NodeId, pairs};
