@@ -245,7 +245,7 @@ fn both_sides_end_alike_whenever_they_cancel_whatever_is_lost() {
         await_up(&mut world, deal.seller.custodian);
         world.sell(&deal).unwrap();
         for seller in [seed % 4 < 2, seed % 4 >= 2] {
-            world.sim.run_for(pause(700));
+            world.sim.run_for(pause(2_000));
             let answer = cancel(&mut world, &deal, seller);
             assert!(matches!(answer, Ok(_) | Err(Reason::TooLate)), "{answer:?}");
         }

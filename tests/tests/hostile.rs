@@ -73,6 +73,7 @@ fn admitted(kind: u8, from: Role, to: Role) -> Option<u32> {
         18 => (of(&[C], &[R]), 8 * KI),
         20 => (of(&[R], &[N]), 8 * KI),
         21 => (of(&[N], &[R]), 8 * KI),
+        22 => (of(&[C], &[C]), 8 * KI),
         _ => (false, 0),
     };
     fits.then_some(limit)
@@ -210,7 +211,7 @@ async fn what_is_malformed_is_refused_and_changes_nothing() {
             }
         }
     }
-    assert_eq!(covered.keys().copied().collect::<Vec<_>>(), (0..=21).collect::<Vec<_>>());
+    assert_eq!(covered.keys().copied().collect::<Vec<_>>(), (0..=22).collect::<Vec<_>>());
     cut_short(&network, &desk).await;
     assert_eq!(network.quiet().await, before);
     assert_serves(&desk, "AFTER").await;
