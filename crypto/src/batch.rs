@@ -14,7 +14,7 @@ use rand_core::CryptoRngCore;
 use self::sum::Weighted;
 use crate::{Claims, Rejected};
 
-/// How many terms a batch holds when it is full: about as many as 256 transfers have, and some 5 MB. More gain nothing.
+/// How many terms a batch holds when it is full: about as many as 256 transfers have, and some 10 MB while it is decided. More gain nothing.
 const TERMS_MAX: usize = 40_000;
 
 /// Claims of any number of proofs, each to be accepted or refused by itself, decided together.
