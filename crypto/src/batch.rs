@@ -3,6 +3,7 @@
 //! All equations are weighted with fresh random numbers and summed in one multiscalar multiplication, in which a point that stands
 //! in many of them counts once (specs/verification.md).
 
+mod stream;
 mod sum;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::traits::IsIdentity;
 use rand_core::CryptoRngCore;
 
+pub use self::stream::Stream;
 use self::sum::Weighted;
 use crate::{Claims, Rejected};
 
@@ -19,8 +21,7 @@ const TERMS_MAX: usize = 40_000;
 
 /// Claims of any number of proofs, each to be accepted or refused by itself, decided together.
 ///
-/// Add what is to be decided, then [`Batch::decide`]. For a stream of any length decide whenever the batch [is full](Batch::is_full),
-/// and go on with a new one: memory stays the same.
+/// Add what is to be decided, then [`Batch::decide`]. [`Stream`] is for more than fit in one.
 #[derive(Debug, Default)]
 pub struct Batch {
     claims: Vec<Claims>,

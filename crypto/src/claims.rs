@@ -87,6 +87,12 @@ impl Claims {
         different.into_iter().filter(|point| !generators.contains(point)).count()
     }
 
+    /// How many equations there are. In each one point has the short weight alone for its coefficient.
+    #[must_use]
+    pub fn equations(&self) -> usize {
+        self.residues.len().saturating_add(self.ranges.len())
+    }
+
     /// Decides all claims in one multiscalar multiplication, as a [`crate::Batch`] of them alone does. Draw `rng` from entropy that
     /// no prover knew.
     ///

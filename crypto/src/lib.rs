@@ -17,7 +17,7 @@ pub mod point;
 pub mod proof;
 mod transcript;
 
-pub use batch::{Batch, Culprit, Refused};
+pub use batch::{Batch, Culprit, Refused, Stream};
 pub use claims::{Claims, Rejected};
 pub use curve25519_dalek::ristretto::RistrettoPoint;
 pub use curve25519_dalek::scalar::Scalar;

@@ -5,6 +5,7 @@
 //! `rho` drawn after all their points. Specified in `specs/transcript.md`.
 
 use std::slice;
+use std::sync::LazyLock;
 
 use ark_ff::Field;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -22,6 +23,8 @@ use crate::{Claims, Encoded, LedgerTranscript, Rejected, pairs};
 
 /// The most commitments or responses a proof has.
 pub const TERMS_MAX: usize = 512;
+
+static MINUS_ONE: LazyLock<Scalar> = LazyLock::new(|| -Scalar::ONE);
 
 /// A public sum of points with public coefficients.
 pub type Combination = Vec<(Scalar, Encoded)>;
@@ -212,7 +215,7 @@ fn extend(terms: &mut Vec<(Fr, Encoded)>, combination: &Combination, by: Fr) {
         // Nearly all coefficients are one of these two.
         let scaled = match coefficient {
             one if *one == Scalar::ONE => by,
-            minus if -minus == Scalar::ONE => -by,
+            minus if *minus == *MINUS_ONE => -by,
             other => field(other) * by,
         };
         (scaled, *point)

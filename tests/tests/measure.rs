@@ -13,7 +13,7 @@ fn an_unknown_topic_is_refused_with_the_list_of_topics() {
     let output = measure(&["nothing"]);
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
-    for topic in ["leg", "depth", "network", "dlog"] {
+    for topic in ["leg", "depth", "network", "dlog", "verification"] {
         assert!(text.contains(topic), "{topic} is not in {text}");
     }
 }
@@ -22,7 +22,7 @@ fn an_unknown_topic_is_refused_with_the_list_of_topics() {
 fn help_names_every_topic() {
     let output = measure(&["--help"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for topic in ["leg", "depth", "network", "dlog"] {
+    for topic in ["leg", "depth", "network", "dlog", "verification"] {
         assert!(text.contains(topic), "{topic} is not in {text}");
     }
 }
@@ -44,4 +44,28 @@ fn a_topic_ends_with_one_json_object_on_the_last_line_and_shows_a_table_before()
     }
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
     assert_eq!(object["profile"], profile);
+}
+
+#[test]
+fn verification_is_drawn_into_the_file_that_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("plot.svg");
+    let named = file.to_str().unwrap();
+    let output = measure(&["verification", "--quick", "--json", "--plot", named]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let object: serde_json::Value =
+        serde_json::from_str(text.trim_end().rsplit_once('\n').unwrap().1).unwrap();
+    for key in ["naive_us", "portable_us", "best_us", "ratio", "points", "limit_us"] {
+        assert!(object[key].as_f64().unwrap() > 0.0, "{key} in {object}");
+    }
+    let svg = std::fs::read_to_string(file).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("ours") && svg.contains("the arithmetic"));
+}
+
+#[test]
+fn a_topic_without_a_drawing_refuses_to_be_drawn_before_it_measures() {
+    let output = measure(&["leg", "--plot", "plot.svg"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("verification"));
 }

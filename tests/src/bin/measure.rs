@@ -1,6 +1,8 @@
-//! `measure TOPIC [--quick] [--json]`: all side-by-side measurements (specs/measurements.md).
+//! `measure TOPIC [--quick] [--json] [--plot FILE]`: all side-by-side measurements (specs/measurements.md).
 
+use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,6 +24,9 @@ struct Arguments {
     /// End with one JSON object on a line of its own.
     #[arg(long)]
     json: bool,
+    /// Draw the result as SVG into this file; `verification` can be drawn.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -30,18 +35,30 @@ fn main() -> ExitCode {
         let _ =
             writeln!(std::io::stderr(), "a debug build: these numbers say nothing; use --release");
     }
-    match measure::run(arguments.topic, arguments.quick) {
-        Ok(report) => {
-            let mut out = std::io::stdout();
-            let _ = writeln!(out, "{}", report.table());
-            if arguments.json {
-                let _ = writeln!(out, "{}", report.json());
-            }
-            ExitCode::SUCCESS
-        }
-        Err(failed) => {
-            let _ = writeln!(std::io::stderr(), "error: {failed}");
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            let _ = writeln!(std::io::stderr(), "error: {problem}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    if arguments.plot.is_some() && arguments.topic != Topic::Verification {
+        return Err("this topic has no drawing: only `verification` takes --plot".into());
+    }
+    let report =
+        measure::run(arguments.topic, arguments.quick).map_err(|failed| failed.to_string())?;
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{}", report.table());
+    if let (Some(file), Some(plot)) = (&arguments.plot, report.plot()) {
+        fs::write(file, plot.svg()).map_err(|error| {
+            format!("{}: {error}: name a file in a directory of yours", file.display())
+        })?;
+    }
+    if arguments.json {
+        let _ = writeln!(out, "{}", report.json());
+    }
+    Ok(())
 }

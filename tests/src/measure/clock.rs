@@ -21,7 +21,17 @@ pub(super) fn medians_us<const N: usize>(
     rounds: usize,
     actions: [Action<'_>; N],
 ) -> Result<[f64; N], Failed> {
-    let mut lanes = actions.map(|action| (action, Vec::with_capacity(rounds)));
+    let medians: Vec<f64> = medians_of(rounds, actions)?.collect();
+    medians.try_into().map_err(|_| Failed::Wrong("one time an action".into()))
+}
+
+/// As [`medians_us`], for any number of actions.
+pub(super) fn medians_of<'a>(
+    rounds: usize,
+    actions: impl IntoIterator<Item = Action<'a>>,
+) -> Result<impl Iterator<Item = f64>, Failed> {
+    let lanes = actions.into_iter().map(|action| (action, Vec::with_capacity(rounds)));
+    let mut lanes: Vec<(Action<'a>, Vec<f64>)> = lanes.collect();
     // The first round fills caches and tables, and is not counted.
     for round in 0..=rounds {
         for (action, times) in &mut lanes {
@@ -33,7 +43,7 @@ pub(super) fn medians_us<const N: usize>(
             }
         }
     }
-    Ok(lanes.map(|(_, times)| median(times)))
+    Ok(lanes.into_iter().map(|(_, times)| median(times)))
 }
 
 /// The median; the mean of the two in the middle of an even number; 0 of nothing.

@@ -7,6 +7,7 @@ mod dlog;
 mod fixture;
 mod leg;
 mod network;
+mod plot;
 mod report;
 mod verification;
 
@@ -21,7 +22,9 @@ use sudare_ledger::transaction::CommitError;
 use sudare_ledger::tree::{CheckpointError, SignedTextError, TreeError};
 
 pub use fixture::Transfer;
+pub use plot::{Line, Plot};
 pub use report::{Machine, Report, Value};
+pub use verification::Legs;
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

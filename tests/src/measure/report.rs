@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use super::Topic;
+use super::{Plot, Topic};
 
 /// The width of the table, in characters.
 const WIDTH: u16 = 118;
@@ -43,12 +43,19 @@ pub struct Report {
     title: String,
     machine: Machine,
     values: Vec<Value>,
+    plot: Option<Plot>,
 }
 
 impl Report {
     /// An empty report.
     pub(super) fn new(topic: Topic, title: impl Into<String>) -> Self {
-        Self { topic, title: title.into(), machine: Machine::this(), values: Vec::new() }
+        Self {
+            topic,
+            title: title.into(),
+            machine: Machine::this(),
+            values: Vec::new(),
+            plot: None,
+        }
     }
 
     /// Adds a quantity.
@@ -60,6 +67,17 @@ impl Report {
         what: impl Into<String>,
     ) {
         self.values.push(Value { key, number, unit, what: what.into() });
+    }
+
+    /// Adds a drawing.
+    pub(super) fn draw(&mut self, plot: Plot) {
+        self.plot = Some(plot);
+    }
+
+    /// The drawing, if the topic has one.
+    #[must_use]
+    pub const fn plot(&self) -> Option<&Plot> {
+        self.plot.as_ref()
     }
 
     /// The quantities, in order.

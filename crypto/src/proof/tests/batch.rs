@@ -1,11 +1,13 @@
 //! Batches: the same answers as one by one, every culprit named, nothing hidden by what stands beside it.
 
+use ark_ff::AdditiveGroup;
+
 use super::relations::{Case, all, one_each};
 use super::{rng, transcript};
 use crate::claims::Residue;
 use crate::field::{Fr, field};
 use crate::point::B_ENCODED;
-use crate::{Batch, Claims, Culprit, Refused, Rejected, Scalar};
+use crate::{Batch, Claims, Culprit, Refused, Rejected, Scalar, Stream};
 
 /// The claims of a case, honest or with the lowest byte of its last scalar changed.
 fn claims(case: &Case, bad: bool) -> Claims {
@@ -107,4 +109,63 @@ fn false_claims_that_cancel_are_refused_wherever_they_stand() {
         let refused = batch.decide(&mut rng(1));
         assert_eq!(refused, Err(Refused::Culprits(vec![off(0), off(distance)])));
     }
+}
+
+type Verdict = (usize, Result<(), Rejected>);
+
+/// What is put through a stream: claims of so many terms each.
+const MANY_TERMS: usize = 700;
+
+fn many_terms(false_by: Fr) -> Claims {
+    let nothing = std::iter::repeat_n((Fr::ZERO, *B_ENCODED), MANY_TERMS - 1);
+    let terms = [(false_by, *B_ENCODED)].into_iter().chain(nothing).collect();
+    Claims { residues: vec![Residue { relation: "many", terms }], ..Claims::new() }
+}
+
+/// Puts so many claims through a stream, some of them false: the verdicts, and the most that ever waited.
+fn through_a_stream(count: usize, bad: &[usize]) -> (Vec<Verdict>, usize) {
+    let (mut stream, mut rng) = (Stream::new(), rng(1));
+    let (mut verdicts, mut waiting, mut most) = (Vec::new(), 0, 0);
+    for index in 0..count {
+        stream.add(index, many_terms(field(&Scalar::from(u8::from(bad.contains(&index))))));
+        waiting += 1;
+        most = most.max(waiting);
+        if stream.is_full() {
+            verdicts.extend(stream.decide(&mut rng));
+            waiting = 0;
+        }
+    }
+    verdicts.extend(stream.decide(&mut rng));
+    assert_eq!(stream.decide(&mut rng), []);
+    (verdicts, most)
+}
+
+#[test]
+fn a_stream_holds_a_full_batch_at_most_however_long_it_is() {
+    let held: Vec<usize> =
+        [500, 1000, 2000].into_iter().map(|count| through_a_stream(count, &[]).1).collect();
+    assert_eq!(held, [held[0]; 3]);
+    assert!(held[0] < 100, "{held:?}");
+}
+
+#[test]
+fn a_stream_gives_back_everything_once_and_in_order_with_its_own_verdict() {
+    let bad = [0, 57, 58, 120, 199];
+    let (verdicts, most) = through_a_stream(200, &bad);
+    assert!(most < 100, "a batch of {most} is all of the stream");
+    for (expected, (index, verdict)) in verdicts.iter().enumerate() {
+        assert_eq!(*index, expected);
+        let refused = Err(Rejected::False("many"));
+        assert_eq!(*verdict, if bad.contains(index) { refused } else { Ok(()) });
+    }
+    assert_eq!(verdicts.len(), 200);
+}
+
+#[test]
+fn a_stream_refuses_what_comes_without_claims() {
+    let mut stream = Stream::new();
+    stream.add("nothing", Claims::new());
+    stream.add("something", claims(&one_each()[0], false));
+    let nothing = Err(Rejected::Nothing);
+    assert_eq!(stream.decide(&mut rng(1)), [("nothing", nothing), ("something", Ok(()))]);
 }

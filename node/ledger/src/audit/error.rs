@@ -78,11 +78,6 @@ pub enum AuditError {
     /// A sum is above what can be counted.
     #[error("a sum of amounts overflows: this can't follow from entries that verify; report it")]
     Overflow,
-    /// A batch failed whose legs all verify alone.
-    #[error(
-        "a batch of proofs failed whose proofs all verify: the random generator repeats itself; repair it, start again"
-    )]
-    Randomness,
 }
 
 /// What is wrong with one entry. [`Fault::rule`] gives the rule of the specification that it breaks.

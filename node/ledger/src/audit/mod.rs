@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::decode;
-use sudare_crypto::{Claims, Encoded, Hash, NodeId};
+use sudare_crypto::{Encoded, Hash, NodeId, Stream};
 use sudare_disclosure::{AssetId, DisclosureSecret};
 
 use crate::leg::Leg;
@@ -30,9 +30,6 @@ pub use report::{Coverage, ReadLeg, Report, TermsUse};
 
 use read::Register;
 use versions::Versions;
-
-/// How many legs are verified together. More saves little and delays the naming of a culprit.
-const BATCH: usize = 64;
 
 /// An asset's log: what a regulator must know beforehand, from the membership list and the asset's prospectus.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,7 +69,8 @@ pub struct Replay<R> {
     tags: BTreeMap<Encoded, u64>,
     owners: BTreeMap<Encoded, u64>,
     supply: Supply,
-    batch: Batch,
+    /// Legs whose equations wait to be decided together.
+    pending: Stream<Pending>,
     register: Register,
     failed: Option<AuditError>,
 }
@@ -82,13 +80,6 @@ pub struct Replay<R> {
 struct Supply {
     minted: u128,
     burned: u128,
-}
-
-/// Legs whose equations wait to be decided together.
-#[derive(Default)]
-struct Batch {
-    legs: Vec<Pending>,
-    claims: Claims,
 }
 
 /// A leg that passed every check but its equations.
@@ -116,7 +107,7 @@ impl<R: CryptoRngCore> Replay<R> {
             tags: BTreeMap::new(),
             owners: BTreeMap::new(),
             supply: Supply::default(),
-            batch: Batch::default(),
+            pending: Stream::new(),
             register: Register::default(),
             failed: None,
         }
@@ -196,7 +187,7 @@ impl<R: CryptoRngCore> Replay<R> {
         if index != expected {
             return Err(AuditError::Order { given: index, expected });
         }
-        let at = |fault| AuditError::Entry { entry: index, fault };
+        let at = |fault| at(index, fault);
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(at(Fault::TooLong));
         }
@@ -219,7 +210,7 @@ impl<R: CryptoRngCore> Replay<R> {
             },
         };
         self.tree.append(leaf.hash())?;
-        if self.batch.legs.len() >= BATCH { self.flush() } else { Ok(()) }
+        if self.pending.is_full() { self.flush() } else { Ok(()) }
     }
 
     /// Everything that can be decided of a leg without its equations; these wait for the batch.
@@ -233,8 +224,7 @@ impl<R: CryptoRngCore> Replay<R> {
         let bound = self.supply.apply(leg.leg.header.mint, leg.leg.header.burn)?;
         let root = rules::leg_root(&leg);
         let leaf = EntryLeaf::Leg { tx, index: leg.index, root, body };
-        self.batch.claims.append(claims);
-        self.batch.legs.push(Pending { entry, tx, leg, version: number, bound });
+        self.pending.add(Pending { entry, tx, leg, version: number, bound }, claims);
         Ok(leaf)
     }
 
@@ -257,57 +247,27 @@ impl<R: CryptoRngCore> Replay<R> {
     ///
     /// Enforces [SEC-5]: keys are applied only to verified legs.
     fn flush(&mut self) -> Result<(), AuditError> {
-        let Batch { legs, claims } = std::mem::take(&mut self.batch);
-        if legs.is_empty() {
-            return Ok(());
+        let mut legs = Vec::new();
+        for (pending, verdict) in self.pending.decide(&mut self.rng) {
+            verdict.map_err(|error| at(pending.entry, error.into()))?;
+            legs.push(pending);
         }
-        if claims.accept(&mut self.rng).is_err() {
-            return Err(self.culprit(&legs));
-        }
-        let mut links = Vec::with_capacity(legs.len());
-        for pending in &legs {
-            let version = self.versions.get(pending.version);
-            match version.and_then(|terms| self.register.read(pending, terms, &self.keys)) {
-                Ok(claims) => links.push((pending.entry, claims)),
-                Err(fault) => {
-                    self.accept_links(links)?;
-                    return Err(AuditError::Entry { entry: pending.entry, fault });
-                }
+        let mut links = Stream::new();
+        let read = legs.iter().try_for_each(|pending| {
+            let terms = self.versions.get(pending.version);
+            let claims = terms.and_then(|terms| self.register.read(pending, terms, &self.keys));
+            let claims = claims.map_err(|fault| at(pending.entry, fault))?;
+            // An issue spends nothing, and without the links of a leg nobody can decide them.
+            if !claims.is_empty() {
+                links.add(pending.entry, claims);
             }
+            Ok(())
+        });
+        // What is wrong with the links comes before the leg that could not be read.
+        for (entry, verdict) in links.decide(&mut self.rng) {
+            verdict.map_err(|error| at(entry, error.into()))?;
         }
-        self.accept_links(links)
-    }
-
-    /// The leg of a failed batch whose own equations do not hold.
-    fn culprit(&mut self, legs: &[Pending]) -> AuditError {
-        for pending in legs {
-            let m = pending.leg.receipt.entry.commit;
-            let version = self.versions.get(pending.version);
-            let claims = version.and_then(|version| rules::claims(version, &pending.leg, m));
-            if let Err(fault) = claims.and_then(|claims| Ok(claims.accept(&mut self.rng)?)) {
-                return AuditError::Entry { entry: pending.entry, fault };
-            }
-        }
-        // All hold alone, so their sum does, unless the weights are not random.
-        AuditError::Randomness
-    }
-
-    fn accept_links(&mut self, mut links: Vec<(u64, Claims)>) -> Result<(), AuditError> {
-        // An issue spends nothing, and without the links of a leg nobody can decide them.
-        links.retain(|(_, claims)| !claims.is_empty());
-        if links.is_empty() {
-            return Ok(());
-        }
-        let mut all = Claims::new();
-        links.iter().for_each(|(_, claims)| all.append(claims.clone()));
-        if all.accept(&mut self.rng).is_ok() {
-            return Ok(());
-        }
-        for (entry, claims) in links {
-            let accepted = claims.accept(&mut self.rng);
-            accepted.map_err(|error| AuditError::Entry { entry, fault: error.into() })?;
-        }
-        Err(AuditError::Randomness)
+        read
     }
 }
 
@@ -327,6 +287,10 @@ impl Supply {
     fn outstanding(&self) -> Option<u64> {
         u64::try_from(self.minted.checked_sub(self.burned)?).ok()
     }
+}
+
+const fn at(entry: u64, fault: Fault) -> AuditError {
+    AuditError::Entry { entry, fault }
 }
 
 /// Decoding is strict, so the bytes are those that [`Entry::body_hash`] would encode again.

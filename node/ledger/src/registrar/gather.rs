@@ -2,7 +2,7 @@
 //! each alone, and each job gets its own outcome.
 
 use rand_core::CryptoRngCore;
-use sudare_crypto::{Batch, Claims, Refused};
+use sudare_crypto::{Claims, Stream};
 
 use super::check::Parsed;
 use super::{Job, Outcome, Reading, Registrar, ordinary};
@@ -105,23 +105,15 @@ impl Task {
 
 /// Decides the claims of all tasks, and refuses those whose own do not hold.
 fn decide(tasks: &mut [Task], rng: &mut impl CryptoRngCore) {
-    let mut batch = Batch::new();
-    let mut deciding: Vec<&mut Task> = Vec::with_capacity(tasks.len());
+    let mut deciding = Stream::new();
     for task in tasks {
         if let Some(claims) = task.claims.take() {
-            batch.add(claims);
-            deciding.push(task);
+            deciding.add(task, claims);
         }
     }
-    match batch.decide(rng) {
-        // An empty batch shows nothing, and nothing waited for it.
-        Ok(()) | Err(Refused::Empty) => (),
-        Err(Refused::Culprits(culprits)) => {
-            for culprit in culprits {
-                if let Some(task) = deciding.get_mut(culprit.index) {
-                    task.refuse();
-                }
-            }
+    for (task, verdict) in deciding.decide(rng) {
+        if verdict.is_err() {
+            task.refuse();
         }
     }
 }
