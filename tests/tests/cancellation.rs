@@ -171,6 +171,46 @@ fn a_side_whose_other_side_was_not_instructed_withdraws_alone() {
 }
 
 #[test]
+fn a_side_that_was_cancelled_before_the_proposal_came_consents() {
+    for dvp in [false, true] {
+        let mut world = World::new(9);
+        let deal = deal(&world, dvp, "both");
+        world.buy(&deal).unwrap();
+        cancel(&mut world, &deal, false).unwrap();
+        world.sell(&deal).unwrap();
+        world.sim.run_for(1_000);
+        cancel(&mut world, &deal, true).unwrap();
+        world.sim.run_for(1_000);
+        world.assert_refused(&deal, Reason::Cancelled, Reason::Cancelled);
+        world.sim.rest();
+        world.assert_free();
+        world.still_works();
+    }
+}
+
+#[test]
+fn however_many_trades_were_cancelled_proposals_are_still_heard() {
+    let mut world = World::new(10);
+    let (seller, buyer) = (world.party(0, 0), world.party(1, 0));
+    // More than one party may have waiting for an instruction.
+    for number in 0..520 {
+        let deal = world.transfer(&format!("withdrawn-{number}"), &seller, &buyer, 100);
+        world.sell(&deal).unwrap();
+        world.sim.run_for(100);
+        cancel(&mut world, &deal, true).unwrap();
+        world.sim.run_for(100);
+        assert_eq!(world.seller(&deal).reason, Some(Reason::Cancelled), "{number}");
+    }
+    // The other side is instructed after the proposal has come.
+    let late = world.transfer("late", &seller, &buyer, 100);
+    world.sell(&late).unwrap();
+    world.sim.run_for(1_000);
+    world.buy(&late).unwrap();
+    world.sim.rest();
+    world.assert_settled(&late);
+}
+
+#[test]
 fn a_redemption_is_cancelled_by_its_redeemer_and_can_be_made_again() {
     let mut world = World::new(7);
     let holder = world.party(0, 0);

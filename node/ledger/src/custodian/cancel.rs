@@ -88,6 +88,11 @@ impl Custodian {
             return Ok(());
         }
         if is_given_up(&trade) {
+            // Who gave it up without this proposal has nothing against the other's doing so.
+            let unheard = trade.proposal.is_none() || ALLEGED.contains(step.tx, &key)?;
+            if initiates && unheard {
+                return self.consent(step, key);
+            }
             return self.abandon_again(step, &trade);
         }
         trade.cancellation.theirs.get_or_insert(step.now);
@@ -108,12 +113,11 @@ impl Custodian {
         self.tell(step, &key, key.counterparty, Some(proposal.expires_at), abandon)
     }
 
-    /// A side that nobody has instructed has nothing against it.
+    /// A side without an instruction that stands has nothing against it.
     fn consent(&self, step: &Step<'_, '_>, key: TradeKey) -> Result<(), StorageError> {
-        let alleged = ALLEGED.get(step.tx, &key)?;
+        let alleged = self.take_alleged(step, &key)?;
         let day = step.now.saturating_add(CONSENT_MS);
         let until = alleged.map_or(day, |(proposal, _)| proposal.expires_at);
-        ALLEGED.delete(step.tx, &key);
         let (to, message) =
             (key.counterparty, Message::Cancel { trade_id: key.trade_id, initiates: false });
         send(step.tx, step.now, to, Some(until), message)
