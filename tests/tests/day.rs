@@ -12,8 +12,16 @@ use std::fs;
 use serde_json::Value;
 use sudare_tests::system::{Place, eventually};
 
-const REFUSALS: [&str; 7] =
-    ["unknown-account", "overspend", "slot-expired", "spent", "lapsed", "frozen", "closed"];
+const REFUSALS: [&str; 8] = [
+    "unknown-account",
+    "overspend",
+    "slot-expired",
+    "spent",
+    "lapsed",
+    "cancelled",
+    "frozen",
+    "closed",
+];
 
 fn assert_all_held(report: &Value) {
     let checks = report["checks"].as_array().unwrap();

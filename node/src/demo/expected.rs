@@ -32,6 +32,8 @@ pub enum Outcome {
     SlotExpired,
     /// Nothing moved: the other side did not instruct in time.
     Lapsed,
+    /// Nothing moved: both sides cancelled it.
+    Cancelled,
     /// Nothing moved: the account that was to deliver was frozen.
     Frozen,
     /// Nothing moved: the asset was closed.
@@ -50,6 +52,7 @@ impl Outcome {
             Self::Overspend => "overspend",
             Self::SlotExpired => "slot-expired",
             Self::Lapsed => "lapsed",
+            Self::Cancelled => "cancelled",
             Self::Frozen => "frozen",
             Self::Closed => "closed",
             Self::Spent => "spent",
@@ -214,6 +217,7 @@ impl Books {
         match trade.fault {
             Some(Fault::ExpiredSlot) => return Outcome::SlotExpired,
             Some(Fault::Late) => return Outcome::Lapsed,
+            Some(Fault::Cancelled) => return Outcome::Cancelled,
             Some(Fault::Frozen) => return Outcome::Frozen,
             Some(Fault::Closed) => return Outcome::Closed,
             Some(Fault::DoubleSpend) | None => (),
@@ -386,6 +390,9 @@ mod tests {
             ("transfer,SEC,10,A,B,,,late", Outcome::Lapsed),
             ("transfer,SEC,10,A,X,,,late", Outcome::Lapsed),
             ("transfer,SEC,101,A,B,,,late", Outcome::Overspend),
+            ("transfer,SEC,10,A,B,,,cancelled", Outcome::Cancelled),
+            ("transfer,SEC,101,A,B,,,cancelled", Outcome::Overspend),
+            ("transfer,SEC,10,A,X,,,cancelled", Outcome::UnknownAccount),
             ("transfer,SEC,10,A,B,,,frozen", Outcome::Frozen),
             ("transfer,SEC,10,X,B,,,frozen", Outcome::UnknownAccount),
             ("transfer,SEC,10,A,B,,,closed", Outcome::Closed),

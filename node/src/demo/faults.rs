@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand_core::{OsRng, RngCore};
 use sudare_crypto::Hash;
 use sudare_crypto::proof::tag::{self, SpendKey};
+use sudare_ledger::custodian::{Instruction, Side, TradeInstruction, TradeKey};
 use sudare_ledger::messages::{Message, NotaryPart, Reason, TagOpening};
 use sudare_ledger::registrar::Instruction as RegistrarInstruction;
 use sudare_ledger::transaction::{TxId, Window, commit_id, tag_hash, tags_root, tx_id};
@@ -44,6 +45,25 @@ pub(super) async fn hinder(
     let Some(line) = line else { return Ok(()) };
     let freeze = RegistrarInstruction::Freeze { asset, account: line.account, frozen: begins };
     registrar.instruct(&freeze).await.map(|_| ())
+}
+
+/// Each side's operator instructs its node and cancels, the proposing side last: it needs the other's consent.
+pub(super) async fn cancelled(
+    desk: &Desk,
+    waiting: (&str, TradeInstruction),
+    proposing: (&str, TradeInstruction),
+) -> Result<(), Failure> {
+    for (custodian, instruction) in [waiting, proposing] {
+        let key = TradeKey {
+            trade_id: instruction.trade.trade_id.clone(),
+            counterparty: instruction.counterparty,
+            initiates: instruction.side == Side::Initiator,
+        };
+        let node = desk.node(custodian)?;
+        node.instruct(&Instruction::Trade(Box::new(instruction))).await?;
+        node.instruct(&Instruction::Cancel(key)).await?;
+    }
+    Ok(())
 }
 
 /// A hostile custodian signs two commits under one tag and sends both to the notary at once, on two connections.

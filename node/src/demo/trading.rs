@@ -244,6 +244,10 @@ async fn transfer(
             desk.node(from_home)?.instruct(&Instruction::Trade(Box::new(deliver))).await?;
             return wait(one, &[(from_home, true)]).await;
         }
+        Some(Fault::Cancelled) => {
+            faults::cancelled(desk, (to_home, receive), (from_home, deliver)).await?;
+            return wait(one, &[(from_home, true)]).await;
+        }
         Some(fault @ (Fault::Frozen | Fault::Closed)) => {
             faults::hinder(desk, row, fault, true).await?;
             let result = both(one, (to_home, receive), (from_home, deliver)).await;

@@ -20,12 +20,13 @@ const CUSTODIANS: [&str; 3] = ["custodian-a", "custodian-b", "custodian-c"];
 /// The most investors.
 const INVESTORS_MAX: usize = 60;
 /// What is refused on purpose, by turns.
-const REFUSALS: [Refusal; 7] = [
+const REFUSALS: [Refusal; 8] = [
     Refusal::Overspend,
     Refusal::Unknown,
     Refusal::Fault("expired-slot"),
     Refusal::Fault("double-spend"),
     Refusal::Fault("late"),
+    Refusal::Fault("cancelled"),
     Refusal::Fault("frozen"),
     Refusal::Fault("closed"),
 ];
@@ -355,6 +356,7 @@ mod tests {
                 Outcome::SlotExpired,
                 Outcome::Spent,
                 Outcome::Lapsed,
+                Outcome::Cancelled,
                 Outcome::Frozen,
                 Outcome::Closed,
             ] {

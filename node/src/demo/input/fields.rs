@@ -245,13 +245,15 @@ impl Field for KindName {
 
 impl Field for Fault {
     const CHARS_MAX: usize = 16;
-    const EXPECTED: &'static str = "nothing, expired-slot, double-spend, late, frozen or closed";
+    const EXPECTED: &'static str =
+        "nothing, expired-slot, double-spend, late, cancelled, frozen or closed";
 
     fn read(value: &str) -> Result<Self, Reason> {
         match value {
             "expired-slot" => Ok(Self::ExpiredSlot),
             "double-spend" => Ok(Self::DoubleSpend),
             "late" => Ok(Self::Late),
+            "cancelled" => Ok(Self::Cancelled),
             "frozen" => Ok(Self::Frozen),
             "closed" => Ok(Self::Closed),
             _ => Err(Reason::Form),

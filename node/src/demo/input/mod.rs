@@ -184,6 +184,8 @@ pub enum Fault {
     DoubleSpend,
     /// The receiving side does not instruct until the instruction has expired.
     Late,
+    /// Both sides' operators cancel the trade before it is signed.
+    Cancelled,
     /// The registrar has frozen the delivering account.
     Frozen,
     /// The registrar has closed the asset.

@@ -238,7 +238,7 @@ fn each_error_of_what_a_kind_of_trade_needs_is_named() {
         (
             row("T-2,transfer,2026-11-25,DJPY,1,INV-1,INV-2,,,tardy"),
             row(
-                r#"fault: "tardy" is not of the permitted form; expected nothing, expired-slot, double-spend, late, frozen or closed"#,
+                r#"fault: "tardy" is not of the permitted form; expected nothing, expired-slot, double-spend, late, cancelled, frozen or closed"#,
             ),
         ),
         (
