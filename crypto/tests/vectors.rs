@@ -179,7 +179,8 @@ fn every_forgery_of_the_reference_is_refused_at_the_stage_it_says() {
 #[test]
 fn range_proofs_of_the_reference_are_proofs_of_the_crate() {
     let vectors = load("range_proof");
-    let (generators, pedersen) = (BulletproofGens::new(64, 16), PedersenGens::default());
+    let (generators, pedersen) =
+        (BulletproofGens::new(64, range::OUTPUTS_MAX), PedersenGens::default());
     let accepts = |case: &Value| {
         let mut transcript = merlin::Transcript::new(label(&vectors["transcript"]));
         let commitments: Vec<_> = list(&case["commitments"])

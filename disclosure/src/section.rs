@@ -10,11 +10,14 @@ use rand_core::CryptoRngCore;
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::encode;
 use sudare_crypto::point::B;
+use sudare_crypto::proof::range::OUTPUTS_MAX;
 use sudare_crypto::proof::wrap::Wrapped;
 use sudare_crypto::{Bounded, Encoded, Hash, Malformed, RistrettoPoint, Scalar, Secret};
 
-/// The most readers of a section.
-pub const READERS_MAX: usize = 24;
+use crate::policy::KEYS_MAX;
+
+/// The most readers of a section: every key of a policy, and the receiver of every output of a leg.
+pub const READERS_MAX: usize = KEYS_MAX + OUTPUTS_MAX;
 /// The longest sealed body in bytes.
 pub const BODY_MAX: usize = 4096;
 

@@ -93,13 +93,13 @@ class Leg:
     proofs: list  # spend or None, amount or None, wrap, balance, range
 
     def encode(self):
-        lists = bounded(self.inputs, 32) + bounded(self.outputs, 16)
-        lists += bounded([section.encode() for section in self.sections], 19)
+        lists = bounded(self.inputs, 32) + bounded(self.outputs, 64)
+        lists += bounded([section.encode() for section in self.sections], 67)
         return self.header.encode() + lists + self.encoded_proofs()
 
     def encoded_proofs(self):
         spend, amount, wrap, balance, range_proof = self.proofs
-        return option(spend) + option(amount) + wrap + balance + bounded(range_proof, 1024)
+        return option(spend) + option(amount) + wrap + balance + bounded(range_proof, 1056)
 
     def items(self):
         """(kind, index, body) of every component, in order."""
@@ -170,8 +170,8 @@ def build(header, epoch, spent, paid, contents, draw, entropy):
 
     on = relations.transcript("sudare/leg/v1", context)
     on.append_message(b"inputs", bounded(inputs, 32))
-    on.append_message(b"outputs", bounded(outputs, 16))
-    on.append_message(b"sections", bounded([section.encode() for section in sealed], 19))
+    on.append_message(b"outputs", bounded(outputs, 64))
+    on.append_message(b"sections", bounded([section.encode() for section in sealed], 67))
     spend = amount = None
     range_proof = b""
     if spent:
@@ -194,7 +194,7 @@ def _links(context, inputs, outputs, spent, entropy):
     """encode(Links): the notes spent, and the proof that they are."""
     on = relations.transcript("sudare/leg-links/v1", context)
     on.append_message(b"inputs", bounded(inputs, 32))
-    on.append_message(b"outputs", bounded(outputs, 16))
+    on.append_message(b"outputs", bounded(outputs, 64))
     items = [
         (group.encode(note.slot.secrets.owner()), note.commitment(), body[:32], body[32:64])
         for note, body in zip(spent, inputs, strict=True)

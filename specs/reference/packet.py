@@ -306,7 +306,7 @@ def _output(body, core):
 
 def _section(reader, kind):
     reader.take(len(kind))
-    ephemeral, wraps = reader.point(), reader.bounded(24, Reader.point)
+    ephemeral, wraps = reader.point(), reader.bounded(72, Reader.point)
     key_hash, length = reader.take(32), reader.number(2)
     return sections.Section(kind, ephemeral, wraps, key_hash, reader.take(length))
 

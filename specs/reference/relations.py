@@ -228,8 +228,8 @@ def range_verify(on, commitments, proof):
 
 
 def _padded(count):
-    if not 1 <= count <= 16:
-        raise ValueError("a range proof is of 1 to 16 outputs")
+    if not 1 <= count <= 64:
+        raise ValueError("a range proof is of 1 to 64 outputs")
     return 1 << (count - 1).bit_length()
 
 

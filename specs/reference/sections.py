@@ -21,7 +21,7 @@ class Section:
         self.kind, self.ephemeral, self.wraps, self.key_hash, self.body = kind, ephemeral, wraps, key_hash, body
 
     def encode(self):
-        parts = [self.kind, self.ephemeral, bounded(self.wraps, 24), self.key_hash, bounded(self.body, 4096)]
+        parts = [self.kind, self.ephemeral, bounded(self.wraps, 72), self.key_hash, bounded(self.body, 4096)]
         return b"".join(parts)
 
 

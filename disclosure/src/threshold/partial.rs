@@ -20,8 +20,8 @@ use crate::Opens;
 
 /// The relation's name.
 const NAME: &str = "sudare/proof/partial/v1";
-/// The most points of a request: a leg has fewer.
-pub const POINTS_MAX: usize = 128;
+/// The most points of a request: a leg has fewer, even with 32 inputs and 64 outputs.
+pub const POINTS_MAX: usize = 256;
 
 /// What is to be opened: made by each officer itself from a leg, never handed over.
 ///

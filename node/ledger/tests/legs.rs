@@ -102,22 +102,29 @@ mod honest {
         let rng = &mut rng(2);
         let asset = Asset::new("JP0000000001", &[&[Fields::ALL; 7]], rng);
         let alice = Holder::new(1);
-        let spends = (0..INPUTS_MAX).map(|_| alice.note(&asset, 1, rng)).collect::<Vec<_>>();
+        let spends = (0..INPUTS_MAX).map(|_| alice.note(&asset, 4, rng)).collect::<Vec<_>>();
         let pays = (0..OUTPUTS_MAX).map(|_| (alice.slot(&asset, 0, rng), 2)).collect::<Vec<_>>();
         let mut plan = Plan::transfer(spends, pays);
         let built = plan.build(&asset, rng).unwrap();
         let bytes = encode(&built.leg);
-        assert!(bytes.len() < sudare_ledger::log::ENTRY_BYTES_MAX / 4, "{}", bytes.len());
+        assert!(bytes.len() < sudare_ledger::log::ENTRY_BYTES_MAX / 2, "{}", bytes.len());
+        assert_eq!(built.leg.proofs.range.len(), sudare_ledger::leg::RANGE_BYTES_MAX);
         assert_eq!(decode::<Leg>(&bytes, "a leg").as_ref(), Ok(&built.leg));
         let opened = built.leg.open(asset.epoch(0), asset.key(0, 7)).unwrap();
         assert_eq!(opened.amounts, [2; OUTPUTS_MAX]);
-        assert!(built.leg.tear_off(0, &built.salt, (OUTPUTS_MAX - 1) as u8).is_ok());
+        // Whoever gets all outputs gets them in one message.
+        let shown: usize = (0..OUTPUTS_MAX as u8)
+            .map(|output| encode(&built.leg.tear_off(0, &built.salt, output).unwrap()).len())
+            .sum();
+        assert!(shown < sudare_ledger::messages::MESSAGE_BYTES_MAX * 9 / 10, "{shown}");
 
         plan.pays.push((alice.slot(&asset, 0, rng), 0));
-        assert!(matches!(plan.build(&asset, rng), Err(BuildError::Malformed(_))));
+        let refused = plan.build(&asset, rng).unwrap_err().to_string();
+        assert_eq!(refused, "a leg has at most 64 outputs, not 65: make several legs");
         plan.pays.pop();
         plan.spends.push(alice.note(&asset, 0, rng));
-        assert!(matches!(plan.build(&asset, rng), Err(BuildError::Malformed(_))));
+        let refused = plan.build(&asset, rng).unwrap_err().to_string();
+        assert_eq!(refused, "a leg has at most 32 inputs, not 33: make several legs");
     }
 
     #[test]

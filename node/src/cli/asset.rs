@@ -12,7 +12,7 @@ use sudare_disclosure::{
     Policy,
 };
 use sudare_ledger::leg::TradeInfo;
-use sudare_ledger::registrar::{Allotment, Instruction, IssueOrder};
+use sudare_ledger::registrar::{ALLOTMENTS_MAX, Allotment, Instruction, IssueOrder};
 
 use super::account::Directory;
 use super::audit::AuthorityKeys;
@@ -94,10 +94,11 @@ pub(super) struct IssueArgs {
     /// The asset's code.
     #[arg(long)]
     asset: String,
-    /// A reference of the registrar's own; the same again is the same issue.
+    /// A reference of the registrar's own; the same again is the same issue. Allotments beyond 64 are issues of their own,
+    /// REFERENCE/2 and so on.
     #[arg(long)]
     reference: String,
-    /// Who gets how much, as CUSTODIAN:QUANTITY:TRADE_ID; up to 16.
+    /// Who gets how much, as CUSTODIAN:QUANTITY:TRADE_ID; 64 to a leg.
     #[arg(long, required = true)]
     allot: Vec<String>,
 }
@@ -298,19 +299,36 @@ async fn issue(args: &IssueArgs, output: &Output) -> Result<(), Failure> {
         let trade_id = text(parts.next().ok_or_else(usage)?, "a trade id")?;
         allotments.push(Allotment { trade_id, custodian, quantity });
     }
-    let order = IssueOrder {
-        reference: text(&args.reference, "a reference")?,
-        asset,
-        allotments: allotments.try_into()?,
-        trade: TradeInfo {
-            trade_id: text(&args.reference, "a reference")?,
-            kind: text("issue", "a type")?,
-            ..TradeInfo::default()
-        },
-    };
-    connection.instruct(&Instruction::Issue(Box::new(order))).await?;
+    for order in orders(&args.reference, asset, &allotments)? {
+        connection.instruct(&Instruction::Issue(Box::new(order))).await?;
+    }
     output.result(&args.reference, "issue begun; see `sudare register show`");
     Ok(())
+}
+
+/// As few issues as these allotments can be in, each one leg.
+fn orders(
+    reference: &str,
+    asset: AssetId,
+    allotments: &[Allotment],
+) -> Result<Vec<IssueOrder>, Failure> {
+    let mut orders = Vec::new();
+    for (index, of_leg) in allotments.chunks(ALLOTMENTS_MAX).enumerate() {
+        let number = index.saturating_add(1);
+        let own = if index == 0 { reference.to_owned() } else { format!("{reference}/{number}") };
+        let reference = text(&own, "a reference")?;
+        orders.push(IssueOrder {
+            reference: reference.clone(),
+            asset,
+            allotments: of_leg.to_vec().try_into()?,
+            trade: TradeInfo {
+                trade_id: reference,
+                kind: text("issue", "a type")?,
+                ..TradeInfo::default()
+            },
+        });
+    }
+    Ok(orders)
 }
 
 async fn list(args: &NodeArgs, output: &Output) -> Result<(), Failure> {
@@ -388,4 +406,36 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error| Failure::File(path.to_owned(), error);
     let mut file = std::fs::File::create_new(path).map_err(failed)?;
     file.write_all(bytes).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use sudare_crypto::NodeId;
+
+    use super::*;
+
+    #[test]
+    fn an_issue_is_in_as_few_legs_as_can_be_under_references_of_their_own() {
+        let allotment = |number: usize| Allotment {
+            trade_id: text(&format!("T-{number}"), "a trade id").unwrap(),
+            custodian: NodeId([1; 32]),
+            quantity: 1,
+        };
+        let all: Vec<_> = (0..130).map(allotment).collect();
+        let of = |count: usize| -> Vec<(String, usize)> {
+            let orders = orders("R", AssetId::default(), &all[..count]).unwrap();
+            let line = |one: &IssueOrder| (one.reference.to_string(), one.allotments.len());
+            orders.iter().map(line).collect()
+        };
+        let named = |name: &str, count: usize| (name.to_owned(), count);
+        assert_eq!(of(64), [named("R", 64)]);
+        assert_eq!(of(65), [named("R", 64), named("R/2", 1)]);
+        assert_eq!(of(130), [named("R", 64), named("R/2", 64), named("R/3", 2)]);
+        let again = orders("R", AssetId::default(), &all).unwrap();
+        let ids = again.iter().flat_map(|one| one.allotments.iter()).map(|one| &one.trade_id);
+        assert!(ids.eq(all.iter().map(|one| &one.trade_id)), "each once, in order");
+        let long = "R".repeat(35);
+        assert!(orders(&long, AssetId::default(), &all[..64]).is_ok());
+        assert!(orders(&long, AssetId::default(), &all).is_err(), "no room for a number");
+    }
 }

@@ -181,7 +181,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Issues opening positions, up to 16 a leg, and waits until they are settled. `done` is told how many are.
+    /// Issues opening positions in as few legs as can be, and waits until they are settled. `done` is told how many are.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ def sealed_sections():
         _sealed(context, sections.opening(0), codec.u64(2**64 - 1) + codec.scalar_bytes(group.L - 1), 3),
         _sealed(context, sections.opening(15), codec.u64(0) + bytes(32), 1),
         _sealed(context, sections.PARTIES, codec.text("sender's reference", 64), 2),
-        _sealed(context, sections.TRADE, world.TRADE.encode(), 24),
+        _sealed(context, sections.TRADE, world.TRADE.encode(), 72),
         _sealed(context, sections.LINKS, codec.vec([bytes([i]) * 32 for i in range(32)]), 2),
         _sealed(b"", sections.LINKS, b"", 1),
     ]
@@ -58,7 +58,7 @@ def sealed_sections():
             continue
         raise AssertionError(f"opened: {why}")
     malformed = [
-        ("ENC-2", "more than 24 wraps", section.kind + section.ephemeral + codec.bounded([group.BASE_BYTES] * 25, 25)),
+        ("ENC-2", "more than 72 wraps", section.kind + section.ephemeral + codec.bounded([group.BASE_BYTES] * 73, 73)),
         ("ENC-3", "the identity as ephemeral", section.kind + bytes(32) + section.encode()[34:]),
         ("ENC-1", "an unknown kind", b"\4" + section.encode()[2:]),
         ("ENC-1", "a byte left over", section.encode() + b"\0"),

@@ -253,7 +253,7 @@ def _holders():
 
 
 def _wraps():
-    for counts in ((3, 1, 2), (1,), (24, 2)):
+    for counts in ((3, 1, 2), (1,), (72, 2)):
         draw = Draw(f"WRP {counts}")
         w, sections = [draw.scalar() for _ in counts], []
         for secret, count in zip(w, counts, strict=True):

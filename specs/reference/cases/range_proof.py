@@ -14,6 +14,8 @@ def range_proofs():
     accepted = [_case(values) for values in value_lists]
     # A verifier pads three commitments to four with the identity: the value 0 under the blinding 0.
     accepted.append(_case([5, 6, 7, 0], padding=1))
+    # As many as a leg has outputs at most.
+    accepted.append(_case([2**64 - 1 - output for output in range(64)]))
     good = accepted[2]
     other = _case([1, 2**63], "another blinding")
     proof = bytes.fromhex(good["proof"])

@@ -28,8 +28,13 @@ pub(crate) fn of_value(value: u8) -> Option<&'static Chain> {
 /// The crate's own, for its prover, which takes them for as many values as it proves or more.
 pub(super) fn of_crate(values: usize) -> &'static BulletproofGens {
     static FEW: OnceLock<BulletproofGens> = OnceLock::new();
+    static SOME: OnceLock<BulletproofGens> = OnceLock::new();
     static ALL: OnceLock<BulletproofGens> = OnceLock::new();
-    let (once, capacity) = if values <= 4 { (&FEW, 4) } else { (&ALL, OUTPUTS_MAX) };
+    let (once, capacity) = match values {
+        0..=4 => (&FEW, 4),
+        5..=16 => (&SOME, 16),
+        _ => (&ALL, OUTPUTS_MAX),
+    };
     once.get_or_init(|| BulletproofGens::new(BITS, capacity))
 }
 

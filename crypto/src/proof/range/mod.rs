@@ -21,7 +21,7 @@ pub const NAME: &str = "sudare/proof/range/v1";
 /// Bits of a value.
 pub const BITS: usize = 64;
 /// The most outputs one proof covers.
-pub const OUTPUTS_MAX: usize = 16;
+pub const OUTPUTS_MAX: usize = 64;
 
 /// The length in bytes of a proof for `outputs` values: `32 * (9 + 2 log2(64 m))`, `m` the next power of two.
 #[must_use]
@@ -42,7 +42,7 @@ pub fn prove(
     rng: &mut impl CryptoRngCore,
 ) -> Result<Vec<u8>, Malformed> {
     if openings.is_empty() || openings.len() > OUTPUTS_MAX {
-        return Err(Malformed::Encoding("a range statement: 1 to 16 outputs"));
+        return Err(Malformed::Encoding("a range statement: 1 to 64 outputs"));
     }
     let padded = openings.len().next_power_of_two();
     let mut values: Zeroizing<Vec<u64>> =

@@ -3,7 +3,8 @@
 use super::relations::{Case, all, one_each};
 use super::{Refused, decide, rng};
 use crate::linear::LinearProof;
-use crate::proof::range;
+use crate::point::commit;
+use crate::proof::{amount, range};
 use crate::{Claims, Encoded, LedgerTranscript, Malformed, Rejected, Scalar, encoding};
 
 /// Asserts that each of `proofs` is refused for the case's own statement.
@@ -75,6 +76,33 @@ fn a_range_proof_of_another_length_is_refused_before_any_arithmetic() {
             let refusal = case.verify(None, &proof, &mut super::transcript(), &mut claims);
             assert_eq!(refusal, Err(Refused::Rejected(Rejected::Shape(range::NAME))), "{length}");
         }
+    }
+}
+
+#[test]
+fn a_range_proof_covers_one_to_64_values_and_tells_its_limit() {
+    let rng = &mut rng(15);
+    let openings: Vec<_> = (0..65_u64)
+        .map(|i| amount::Opening { value: u64::MAX - i, blinding: Scalar::random(rng) })
+        .collect();
+    let points: Vec<_> =
+        openings.iter().map(|one| Encoded::of(&commit(one.value, &one.blinding))).collect();
+    let mut longest = Vec::new();
+    // On both sides of a power of two, to the limit: up to it values cost a proof only two points a doubling.
+    for (outputs, bytes) in [(1, 672), (33, 1056), (64, 1056)] {
+        let proof = range::prove(&openings[..outputs], &mut super::transcript(), rng).unwrap();
+        assert_eq!((proof.len(), range::proof_bytes(outputs)), (bytes, bytes));
+        let verify = |of: &[Encoded]| decide(|on, claims| range::verify(of, &proof, on, claims));
+        assert_eq!(verify(&points[..outputs]), Ok(()), "{outputs}");
+        assert!(verify(&points[1..=outputs]).is_err(), "others, {outputs}");
+        longest = proof;
+    }
+    let limit = Malformed::Encoding("a range statement: 1 to 64 outputs");
+    for outputs in [0, 65] {
+        let refused = range::prove(&openings[..outputs], &mut super::transcript(), rng);
+        assert_eq!(refused, Err(limit), "{outputs}");
+        let refused = decide(|on, claims| range::verify(&points[..outputs], &longest, on, claims));
+        assert_eq!(refused, Err(Rejected::Shape(range::NAME)), "{outputs}");
     }
 }
 
@@ -217,7 +245,7 @@ fn one_bad_proof_among_many_is_named_wherever_it_stands() {
 
 #[test]
 fn statements_without_keys_or_of_unequal_lists_have_no_proof() {
-    use crate::proof::{amount, owner, spend, wrap};
+    use crate::proof::{owner, spend, wrap};
     let rng = &mut rng(22);
     let key = crate::Secret::random(rng).public();
     let opening = amount::Opening { value: 1, blinding: Scalar::ONE };

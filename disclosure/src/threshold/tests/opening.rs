@@ -214,7 +214,7 @@ fn the_identity_and_points_that_do_not_decode_are_not_answered() {
     let mut rng = scene.rng.clone();
     let shares = scene.held.values().next().unwrap();
     assert!(request.answer(scene.group(), shares, &mut rng).is_err());
-    assert_eq!(POINTS_MAX, 128);
-    let many = (1..=129u64).map(|i| Secret(Scalar::from(i)).public()).collect();
+    assert_eq!(POINTS_MAX, 256);
+    let many = (1..=257u64).map(|i| Secret(Scalar::from(i)).public()).collect();
     assert!(Request::new(scene.group(), 0, Hash([9; 32]), many).is_err());
 }

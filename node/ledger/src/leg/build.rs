@@ -5,6 +5,7 @@ use sudare_crypto::encoding::{Version, encode};
 use sudare_crypto::linear::LinearProof;
 use sudare_crypto::point::{B, B_BLINDING};
 use sudare_crypto::proof::amount::{self, Opening};
+use sudare_crypto::proof::range::OUTPUTS_MAX;
 use sudare_crypto::proof::{balance, links, range, spend, wrap};
 use sudare_crypto::{
     Bounded, Claims, Encoded, LedgerTranscript, Malformed, Rejected, Scalar, Secret, Text, pairs,
@@ -12,7 +13,7 @@ use sudare_crypto::{
 use sudare_disclosure::{AssetTerms, Epoch, Field, Section, SectionKind};
 
 use super::check::{self, LegError};
-use super::{Header, Input, Leg, LegSalt, Links, Output, Proofs, Purpose, TradeInfo};
+use super::{Header, INPUTS_MAX, Input, Leg, LegSalt, Links, Output, Proofs, Purpose, TradeInfo};
 use crate::note::{Note, SlotSecrets};
 use crate::slot::SignedSlot;
 
@@ -71,6 +72,16 @@ pub enum BuildError {
     /// Inputs and mint do not equal outputs and burn, or a sum is above u64.
     #[error("inputs and mint must equal outputs and burn")]
     Unbalanced,
+    /// More inputs or outputs than a leg has room for.
+    #[error("a leg has at most {max} {what}, not {asked}: make several legs")]
+    TooMany {
+        /// Inputs or outputs.
+        what: &'static str,
+        /// How many were asked for.
+        asked: usize,
+        /// [`INPUTS_MAX`] or [`OUTPUTS_MAX`].
+        max: usize,
+    },
     /// A part of the request is out of bounds or does not decode.
     #[error("the leg can't be built: {0}")]
     Malformed(#[from] Malformed),
@@ -99,6 +110,8 @@ impl BuiltLeg {
         request: &LegRequest<'_>,
         rng: &mut impl CryptoRngCore,
     ) -> Result<Self, BuildError> {
+        fits("inputs", request.inputs.len(), INPUTS_MAX)?;
+        fits("outputs", request.outputs.len(), OUTPUTS_MAX)?;
         balanced(request)?;
         let chosen = Chosen {
             openings: request
@@ -150,6 +163,10 @@ impl BuiltLeg {
         rng.fill_bytes(&mut salt.0);
         Ok(Self { leg, salt })
     }
+}
+
+const fn fits(what: &'static str, asked: usize, max: usize) -> Result<(), BuildError> {
+    if asked > max { Err(BuildError::TooMany { what, asked, max }) } else { Ok(()) }
 }
 
 fn balanced(request: &LegRequest<'_>) -> Result<(), BuildError> {

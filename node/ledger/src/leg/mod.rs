@@ -26,8 +26,8 @@ pub use open::{Amount, Disclosed, OpenError, Opened, Received};
 pub const INPUTS_MAX: usize = 32;
 /// The most sections of a leg: an opening an output, parties, trade and links.
 pub const SECTIONS_MAX: usize = OUTPUTS_MAX + 3;
-/// The longest range proof in bytes.
-pub const RANGE_BYTES_MAX: usize = 1024;
+/// The longest range proof in bytes, of [`OUTPUTS_MAX`] outputs.
+pub const RANGE_BYTES_MAX: usize = 1056;
 
 /// What a leg does to the supply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]

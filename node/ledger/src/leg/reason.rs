@@ -20,6 +20,7 @@ impl From<BuildError> for Reason {
     fn from(error: BuildError) -> Self {
         match error {
             BuildError::Unbalanced => Self::SupplyLimit,
+            BuildError::TooMany { .. } => Self::TooLarge,
             BuildError::Malformed(_) => Self::Malformed,
             BuildError::Leg(error) => error.into(),
             BuildError::Proof(_) => Self::Proof,
