@@ -15,7 +15,8 @@ use sudare_ledger::custodian::{
 use sudare_ledger::leg::INPUTS_MAX;
 use sudare_ledger::messages::{Message, Reason};
 use sudare_ledger::registrar::{
-    Instruction as RegistrarInstruction, LegState, Redemption, RedemptionState, Registrar,
+    ALLOTMENTS_MAX, Instruction as RegistrarInstruction, LegState, Redemption, RedemptionState,
+    Registrar,
 };
 use sudare_ledger::testing::text;
 use sudare_tests::sim::{Deal, Faults, Party, Tapped, World};
@@ -57,6 +58,25 @@ fn one_issue_pays_every_investor_in_one_leg() {
     for party in &parties {
         assert_eq!(world.balance(party, bond), live(7, 1));
     }
+}
+
+#[test]
+fn an_issue_to_64_accounts_is_one_leg_whoever_their_custodians_are() {
+    let mut world = World::empty(3, 3);
+    let bond = world.bond;
+    let one = [world.party(0, 0), world.party(0, 1)];
+    let all = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)];
+    let all = all.map(|(custodian, investor)| world.party(custodian, investor));
+    let to = |parties: &[Party]| -> Vec<_> {
+        parties.iter().cycle().take(ALLOTMENTS_MAX).cloned().map(|party| (party, 7)).collect()
+    };
+    // All of it comes to one custodian in one message, or each gets its own part.
+    world.issue(bond, &to(&one));
+    world.issue(bond, &to(&all));
+    let asset = world.asset(bond);
+    assert_eq!((asset.entries, asset.asset.minted), (3, 2 * 64 * 7), "the terms and two legs");
+    let deal = world.transfer("onwards", &all[2], &one[0], 7);
+    world.settle(&deal);
 }
 
 #[test]
