@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::claims::Residue;
 use crate::encoding::{Bounded, Malformed};
 use crate::field::{Fr, field};
-use crate::point::scalar;
+use crate::point::{scalar, times_generator};
 use crate::{Claims, Encoded, LedgerTranscript, Rejected, pairs};
 
 /// The most commitments or responses a proof has.
@@ -226,13 +226,24 @@ fn extend(terms: &mut Vec<(Fr, Encoded)>, combination: &Combination, by: Fr) {
 fn evaluate(row: &Row, nonces: &[Scalar]) -> Result<RistrettoPoint, Malformed> {
     let mut scalars = Zeroizing::new(Vec::with_capacity(row.terms.len()));
     let mut bases = Vec::with_capacity(row.terms.len());
+    let mut sum = RistrettoPoint::identity();
     for (variable, base) in &row.terms {
         let nonce =
             nonces.get(*variable).ok_or(Malformed::Encoding("a relation: unknown variable"))?;
+        if let [(coefficient, point)] = base.as_slice()
+            && *coefficient == Scalar::ONE
+            && let Some(multiple) = times_generator(point, nonce)
+        {
+            sum += multiple;
+            continue;
+        }
         scalars.push(*nonce);
         bases.push(sum_of(base)?);
     }
-    Ok(RistrettoPoint::multiscalar_mul(scalars.iter(), bases))
+    if bases.is_empty() {
+        return Ok(sum);
+    }
+    Ok(sum + RistrettoPoint::multiscalar_mul(scalars.iter(), bases))
 }
 
 /// The point a public combination stands for.

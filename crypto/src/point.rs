@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bulletproofs::PedersenGens;
-use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
-use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::constants::{RISTRETTO_BASEPOINT_POINT, RISTRETTO_BASEPOINT_TABLE};
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity;
 use rand_core::CryptoRngCore;
@@ -26,6 +26,43 @@ pub static B_BLINDING: LazyLock<RistrettoPoint> =
 pub static G: LazyLock<RistrettoPoint> =
     LazyLock::new(|| RistrettoPoint::hash_from_bytes::<Sha512>(b"sudare/generator/G/v1"));
 
+/// Multiples of [`B_BLINDING`] and [`G`], 30 KiB each: a third of the time of a multiplication by any other point.
+static B_BLINDING_TABLE: LazyLock<RistrettoBasepointTable> =
+    LazyLock::new(|| RistrettoBasepointTable::create(&B_BLINDING));
+static G_TABLE: LazyLock<RistrettoBasepointTable> =
+    LazyLock::new(|| RistrettoBasepointTable::create(&G));
+
+/// `scalar * B`, in constant time.
+#[must_use]
+pub fn times_b(scalar: &Scalar) -> RistrettoPoint {
+    RISTRETTO_BASEPOINT_TABLE * scalar
+}
+
+/// `scalar * B~`, in constant time.
+#[must_use]
+pub fn times_b_blinding(scalar: &Scalar) -> RistrettoPoint {
+    &*B_BLINDING_TABLE * scalar
+}
+
+/// `scalar * G`, in constant time.
+#[must_use]
+pub fn times_g(scalar: &Scalar) -> RistrettoPoint {
+    &*G_TABLE * scalar
+}
+
+/// `scalar * point` in constant time if `point` is a generator.
+pub(crate) fn times_generator(point: &Encoded, scalar: &Scalar) -> Option<RistrettoPoint> {
+    if *point == *B_ENCODED {
+        Some(times_b(scalar))
+    } else if *point == *B_BLINDING_ENCODED {
+        Some(times_b_blinding(scalar))
+    } else if *point == *G_ENCODED {
+        Some(times_g(scalar))
+    } else {
+        None
+    }
+}
+
 /// The encoding of [`B`].
 pub static B_ENCODED: LazyLock<Encoded> = LazyLock::new(|| Encoded::of(&B));
 /// The encoding of [`B_BLINDING`].
@@ -36,7 +73,7 @@ pub static G_ENCODED: LazyLock<Encoded> = LazyLock::new(|| Encoded::of(&G));
 /// `Com(v, r) = v*B + r*B~`, in constant time.
 #[must_use]
 pub fn commit(value: u64, blinding: &Scalar) -> RistrettoPoint {
-    B * Scalar::from(value) + *B_BLINDING * blinding
+    times_b(&Scalar::from(value)) + times_b_blinding(blinding)
 }
 
 /// The 32 bytes of a point other than the identity.
@@ -113,7 +150,7 @@ impl Secret {
     /// `secret * B`.
     #[must_use]
     pub fn public(&self) -> Encoded {
-        Encoded::of(&(B * self.0))
+        Encoded::of(&times_b(&self.0))
     }
 }
 
@@ -146,6 +183,24 @@ pub(crate) fn scalar(bytes: [u8; 32]) -> io::Result<Scalar> {
 mod tests {
     use super::*;
     use crate::encoding::decode;
+
+    #[test]
+    fn the_tables_of_the_generators_give_what_multiplication_gives() {
+        let rng = &mut rand_core::OsRng;
+        let scalars =
+            [Scalar::ZERO, Scalar::ONE, -Scalar::ONE, Scalar::from(u64::MAX), Scalar::random(rng)];
+        for scalar in scalars {
+            assert_eq!(times_b(&scalar), B * scalar);
+            assert_eq!(times_b_blinding(&scalar), *B_BLINDING * scalar);
+            assert_eq!(times_g(&scalar), *G * scalar);
+        }
+        for (encoded, point) in
+            [(*B_ENCODED, B), (*B_BLINDING_ENCODED, *B_BLINDING), (*G_ENCODED, *G)]
+        {
+            assert_eq!(times_generator(&encoded, &scalars[4]), Some(point * scalars[4]));
+        }
+        assert_eq!(times_generator(&Encoded::of(&(B + *G)), &scalars[4]), None);
+    }
 
     #[test]
     fn the_generators_are_the_published_constants() {

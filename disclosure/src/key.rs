@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use rand_core::CryptoRngCore;
 use sudare_crypto::derive::Seed;
 use sudare_crypto::linear::LinearProof;
-use sudare_crypto::point::B;
+use sudare_crypto::point::times_b;
 use sudare_crypto::proof::possession;
 use sudare_crypto::{
     Claims, Encoded, Hash, Malformed, Rejected, RistrettoPoint, Secret, Text, encoding,
@@ -245,6 +245,6 @@ impl DisclosureSecret {
         ciphertext: &Encoded,
         expected: u64,
     ) -> Result<bool, Malformed> {
-        Ok(self.decrypt(ephemeral, ciphertext)? == B * sudare_crypto::Scalar::from(expected))
+        Ok(self.decrypt(ephemeral, ciphertext)? == times_b(&sudare_crypto::Scalar::from(expected)))
     }
 }

@@ -9,7 +9,7 @@ use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use rand_core::CryptoRngCore;
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::encode;
-use sudare_crypto::point::B;
+use sudare_crypto::point::times_b;
 use sudare_crypto::proof::range::OUTPUTS_MAX;
 use sudare_crypto::proof::wrap::Wrapped;
 use sudare_crypto::{Bounded, Encoded, Hash, Malformed, RistrettoPoint, Scalar, Secret};
@@ -71,7 +71,7 @@ impl Section {
         context: &[u8],
         rng: &mut impl CryptoRngCore,
     ) -> Result<(Self, Secret), Malformed> {
-        let message = B * Scalar::random(rng);
+        let message = times_b(&Scalar::random(rng));
         let secret = Secret::random(rng);
         let mut wraps = Vec::with_capacity(readers.len());
         for reader in readers {

@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::encoding::{self, Malformed};
 use crate::linear::row::{difference, equation, one};
 use crate::linear::{self, LinearProof, Relation};
-use crate::point::{B_BLINDING_ENCODED, B_ENCODED};
+use crate::point::{B_BLINDING_ENCODED, B_ENCODED, commit, times_b};
 use crate::{Claims, Encoded, LedgerTranscript, Rejected, Scalar, pairs};
 
 /// The relation's name.
@@ -57,14 +57,14 @@ impl Opening {
         if self.blinding == Scalar::ZERO {
             return Err(Malformed::Encoding("an opening: it has no blinding"));
         }
-        let value = crate::point::B * Scalar::from(self.value);
+        let value = times_b(&Scalar::from(self.value));
         let mut amounts = Vec::with_capacity(keys.len());
         for key in keys {
             amounts.push(Encoded::of(&(value + key.decompress()? * self.blinding)));
         }
         Ok(Ciphertext {
-            commitment: Encoded::of(&crate::point::commit(self.value, &self.blinding)),
-            ephemeral: Encoded::of(&(crate::point::B * self.blinding)),
+            commitment: Encoded::of(&commit(self.value, &self.blinding)),
+            ephemeral: Encoded::of(&times_b(&self.blinding)),
             amounts,
         })
     }

@@ -9,7 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::encoding::{self, Malformed};
 use crate::linear::row::{equation, one};
 use crate::linear::{self, LinearProof, Relation};
-use crate::point::{B, B_ENCODED, G, G_ENCODED};
+use crate::point::{B_ENCODED, G_ENCODED, times_b, times_g};
 use crate::{Claims, Encoded, Hash, LedgerTranscript, Rejected, Scalar};
 
 /// The relation's name.
@@ -38,7 +38,7 @@ impl SpendKey {
     /// `T = a*B + t*G`.
     #[must_use]
     pub fn tag(&self) -> Encoded {
-        Encoded::of(&(B * self.account + *G * self.tag))
+        Encoded::of(&(times_b(&self.account) + times_g(&self.tag)))
     }
 
     /// A fresh one-time key, for padding and for commits without inputs.

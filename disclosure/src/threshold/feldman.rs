@@ -1,6 +1,6 @@
 //! Polynomials over the scalars, their public commitments (Feldman 1987), and interpolation at zero (Shamir 1979).
 
-use sudare_crypto::point::B;
+use sudare_crypto::point::times_b;
 use sudare_crypto::{Encoded, Malformed, RistrettoPoint, Scalar, Secret};
 
 /// `f(index)` of the polynomial with these coefficients, lowest first.
@@ -26,7 +26,7 @@ pub(super) fn public_value(commitments: &[RistrettoPoint], index: u8) -> Ristret
 
 /// Whether `share` is the value at `index` of the polynomial behind `commitments`.
 pub(super) fn holds(commitments: &[RistrettoPoint], index: u8, share: &Secret) -> bool {
-    B * share.0 == public_value(commitments, index)
+    times_b(&share.0) == public_value(commitments, index)
 }
 
 /// The points of a list.

@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::encode;
-use sudare_crypto::point::{B, B_BLINDING, G};
+use sudare_crypto::point::{times_b, times_b_blinding, times_g};
 use sudare_crypto::proof::tag::SpendKey;
 use sudare_crypto::{Encoded, Hash, Secret, Text};
 use sudare_disclosure::AssetId;
@@ -87,6 +87,8 @@ impl SlotSecrets {
     /// `O = T + s*B~` with `T = a*B + t*G`.
     #[must_use]
     pub fn owner(&self) -> Encoded {
-        Encoded::of(&(B * self.account.0 + *G * self.tag.0 + *B_BLINDING * self.blinding.0))
+        Encoded::of(
+            &(times_b(&self.account.0) + times_g(&self.tag.0) + times_b_blinding(&self.blinding.0)),
+        )
     }
 }

@@ -4,6 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::{Version, encode};
 use sudare_crypto::linear::LinearProof;
+use sudare_crypto::point::times_b;
 use sudare_crypto::proof::owner;
 use sudare_crypto::{
     Bounded, Claims, Encoded, Hash, LedgerTranscript, Malformed, NodeId, NodeKey, NodeSignature,
@@ -77,7 +78,7 @@ impl Slot {
         epoch: &Epoch,
         rng: &mut impl CryptoRngCore,
     ) -> Result<Self, Malformed> {
-        let account = sudare_crypto::point::B * secrets.account.0;
+        let account = times_b(&secrets.account.0);
         let keys = epoch.keys_with(Field::Parties);
         let mut identities = Vec::with_capacity(keys.len());
         for key in &keys {

@@ -192,7 +192,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.output);
     let runtime =
-        match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build() {
+        match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build() {
             Ok(runtime) => runtime,
             Err(error) => {
                 output.failure(&format!("the async runtime does not start: {error}"));

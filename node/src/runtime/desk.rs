@@ -7,8 +7,9 @@ use std::time::Duration;
 use sudare_ledger::kv::{MemoryKv, Writes};
 use sudare_ledger::role::{ALARMS, Answer, Event, JOBS, Machine, OUTBOX};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use super::intake::Intake;
 use super::jobs::Pool;
 use super::ledger::{Batch, Ledger};
 use super::outbox::Post;
@@ -30,7 +31,7 @@ pub(super) struct Desk<M: Machine> {
     ledger: Ledger<M>,
     base: IndexReader,
     clock: Clock,
-    events: mpsc::Receiver<InputOf<M>>,
+    intake: Intake<M::Instruction, M::Outcome>,
     posts: mpsc::UnboundedSender<Post>,
     pool: Pool,
     gauges: Arc<Gauges>,
@@ -47,7 +48,7 @@ where
     pub(super) fn new(
         ledger: Ledger<M>,
         clock: Clock,
-        events: mpsc::Receiver<InputOf<M>>,
+        intake: Intake<M::Instruction, M::Outcome>,
         posts: mpsc::UnboundedSender<Post>,
         pool: Pool,
         gauges: Arc<Gauges>,
@@ -57,7 +58,7 @@ where
             ledger,
             base,
             clock,
-            events,
+            intake,
             posts,
             pool,
             gauges,
@@ -89,25 +90,16 @@ where
     }
 
     fn run(&mut self, halted: &AtomicBool) -> Result<(), RuntimeError> {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        let waiting = builder.enable_time().build().map_err(RuntimeError::Thread)?;
         while !halted.load(Ordering::Acquire) {
             let sleep = Duration::from_millis(self.sleep());
-            let first = match self.events.try_recv() {
-                Ok(input) => Some(input),
-                Err(mpsc::error::TryRecvError::Disconnected) => return Ok(()),
-                Err(mpsc::error::TryRecvError::Empty) => {
-                    let next = async { timeout(sleep, self.events.recv()).await };
-                    waiting.block_on(next).unwrap_or_default()
-                }
-            };
-            self.turn(first)?;
+            let Some(inputs) = self.intake.next(sleep) else { return Ok(()) };
+            self.turn(inputs)?;
         }
         Ok(())
     }
 
     /// Handles what has arrived as one batch.
-    fn turn(&mut self, first: Option<InputOf<M>>) -> Result<(), RuntimeError> {
+    fn turn(&mut self, gathered: Vec<InputOf<M>>) -> Result<(), RuntimeError> {
         let base = self.base.clone();
         let mut batch = Batch::on(&base);
         let mut answers: Vec<(oneshot::Sender<Answer>, Answer)> = Vec::new();
@@ -120,19 +112,24 @@ where
             let _ = self.ledger.handle(&mut batch, now, Event::Tick)?;
             handled = 1;
         }
-        let mut next = first;
-        while let Some(input) = next {
-            match input {
-                Input::Event(event, waiting) => {
+        let mut gathered = gathered.into_iter();
+        loop {
+            let full = || handled >= BATCH_EVENTS_MAX || start.elapsed() >= self.batch_time;
+            let next = match gathered.next() {
+                None if full() => break,
+                None => self.intake.more(),
+                input => input,
+            };
+            match next {
+                Some(Input::Event(event, waiting)) => {
                     let answer = self.ledger.handle(&mut batch, (self.clock)(), *event)?;
                     handled += 1;
                     answers.extend(waiting.map(|waiting| (waiting, answer)));
                 }
-                Input::Failed(error) => return Err(error.into()),
-                Input::Wake => {}
+                Some(Input::Failed(error)) => return Err(error.into()),
+                Some(Input::Wake) => {}
+                None => break,
             }
-            let full = handled >= BATCH_EVENTS_MAX || start.elapsed() >= self.batch_time;
-            next = if full { None } else { self.events.try_recv().ok() };
         }
         self.gauges.handled(handled, batch.logged);
         let sync = Instant::now();
@@ -142,7 +139,7 @@ where
             // Whoever has gone away asks again.
             let _ = waiting.send(answer);
         }
-        self.gauges.height(self.ledger.head().seq, self.events.len());
+        self.gauges.height(self.ledger.head().seq, self.intake.len());
         self.release(&effects)?;
         if ticks && effects.is_empty() {
             // The role leaves a due alarm standing: look again, but not at once.

@@ -16,6 +16,7 @@
 mod courier;
 mod desk;
 mod front;
+mod intake;
 mod jobs;
 mod ledger;
 mod outbox;
@@ -42,6 +43,7 @@ use tokio::time::timeout;
 
 use self::desk::Desk;
 use self::front::Front;
+use self::intake::Intake;
 use self::jobs::Pool;
 use self::ledger::Ledger;
 use self::outbox::Outbox;
@@ -182,7 +184,8 @@ impl Running {
             halted: Arc::clone(&halted),
             readers: Arc::new(Semaphore::new(READERS_MAX)),
         };
-        let desk = Desk::new(ledger, clock, events, posts, pool.clone(), Arc::clone(&gauges));
+        let intake = Intake::new(events, Arc::clone(&gauges))?;
+        let desk = Desk::new(ledger, clock, intake, posts, pool.clone(), Arc::clone(&gauges));
         let finished = desk.start(Arc::clone(&halted))?;
         let server = endpoint.serve(Arc::new(front));
         Ok(Self {

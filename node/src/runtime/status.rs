@@ -164,6 +164,11 @@ impl Gauges {
         self.jobs_waiting.store(count(waiting), Relaxed);
     }
 
+    /// Whether jobs wait for a core.
+    pub(super) fn jobs_wait(&self) -> bool {
+        self.jobs_waiting.load(Relaxed) > 0
+    }
+
     pub(super) fn jobs_started(&self, started: usize, waiting: usize) {
         self.jobs_waiting(waiting);
         self.jobs_started.fetch_add(count(started), Relaxed);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sudare_crypto::point::B;
+use sudare_crypto::point::times_b;
 use sudare_crypto::{Claims, Encoded, Scalar, pairs};
 use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, SectionKind};
 
@@ -218,7 +218,7 @@ fn values(
             Amount::Hidden(point) => {
                 report.false_memos.push((entry, output));
                 solve(&point, bound)
-                    .filter(|value| Encoded::of(&(B * Scalar::from(*value))) == point)
+                    .filter(|value| Encoded::of(&(times_b(&Scalar::from(*value)))) == point)
                     .ok_or(AuditError::Unsolved { entry, output, bound })?
             }
         });

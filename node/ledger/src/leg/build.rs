@@ -3,7 +3,7 @@
 use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::{Version, encode};
 use sudare_crypto::linear::LinearProof;
-use sudare_crypto::point::{B, B_BLINDING};
+use sudare_crypto::point::{times_b, times_b_blinding};
 use sudare_crypto::proof::amount::{self, Opening};
 use sudare_crypto::proof::range::OUTPUTS_MAX;
 use sudare_crypto::proof::{balance, links, range, spend, wrap};
@@ -181,12 +181,12 @@ fn inputs(request: &LegRequest<'_>, chosen: &Chosen) -> Result<Vec<Input>, Malfo
     let keys = request.epoch.keys_with(Field::Parties);
     let mut inputs = Vec::with_capacity(request.inputs.len());
     for (input, (rerandomisation, identity)) in each(&request.inputs, &chosen.inputs)? {
-        let account = B * input.secrets.account.0;
+        let account = times_b(&input.secrets.account.0);
         let mut identities = Vec::with_capacity(keys.len());
         for key in &keys {
             identities.push(Encoded::of(&(account + key.decompress()? * identity.0)));
         }
-        let commitment = input.note.commitment.decompress()? + *B_BLINDING * rerandomisation.0;
+        let commitment = input.note.commitment.decompress()? + times_b_blinding(&rerandomisation.0);
         inputs.push(Input {
             tag: input.secrets.spend_key().tag(),
             commitment: Encoded::of(&commitment),

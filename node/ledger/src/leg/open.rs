@@ -1,7 +1,7 @@
 //! Reading a leg: what the receiver, the registrar and a disclosure key can open of it.
 
 use sudare_crypto::encoding::decode;
-use sudare_crypto::point::{B, commit};
+use sudare_crypto::point::{commit, times_b};
 use sudare_crypto::proof::amount::Opening;
 use sudare_crypto::{Encoded, Hash, Malformed, RistrettoPoint, Scalar, Secret, Text};
 use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Field, Opens, Section, SectionKind};
@@ -183,7 +183,7 @@ impl Leg {
             let memo = self.read(epoch, key, SectionKind::Opening(index), Field::Amounts).ok();
             let memo = memo.and_then(|content| opening(&content));
             amounts.push(match memo {
-                Some(Opening { value, blinding }) if B * Scalar::from(value) == point => {
+                Some(Opening { value, blinding }) if times_b(&Scalar::from(value)) == point => {
                     let opens = Encoded::of(&commit(value, &blinding)) == output.commitment;
                     if opens { Amount::Known(value) } else { Amount::Unspendable(value) }
                 }
