@@ -1,4 +1,4 @@
-//! `measure TOPIC [--quick] [--json] [--plot FILE]`: all side-by-side measurements (specs/measurements.md).
+//! `measure TOPIC [--quick] [--minutes N] [--json] [--plot FILE]`: all side-by-side measurements (specs/measurements.md).
 
 use std::fs;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sudare_tests::measure::{self, Topic};
+use sudare_tests::measure::{self, Options, Topic};
 
 /// Measures what Sudare costs, beside the limit or the alternative in the same run.
 ///
@@ -21,6 +21,9 @@ struct Arguments {
     /// Fewer or shorter runs, for a first look.
     #[arg(long)]
     quick: bool,
+    /// `network`: let it go on at full load for so many minutes besides.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1440))]
+    minutes: Option<u64>,
     /// End with one JSON object on a line of its own.
     #[arg(long)]
     json: bool,
@@ -48,8 +51,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     if arguments.plot.is_some() && arguments.topic != Topic::Verification {
         return Err("this topic has no drawing: only `verification` takes --plot".into());
     }
-    let report =
-        measure::run(arguments.topic, arguments.quick).map_err(|failed| failed.to_string())?;
+    if arguments.minutes.is_some() && arguments.topic != Topic::Network {
+        return Err("this topic has no long run: only `network` takes --minutes".into());
+    }
+    let options = Options { quick: arguments.quick, minutes: arguments.minutes };
+    let report = measure::run(arguments.topic, &options).map_err(|failed| failed.to_string())?;
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{}", report.table());
     if let (Some(file), Some(plot)) = (&arguments.plot, report.plot()) {

@@ -2,7 +2,9 @@
 
 use rand_chacha::ChaCha20Rng;
 use sudare_crypto::Claims;
+use sudare_crypto::linear::LinearProof;
 use sudare_crypto::proof::amount::Opening;
+use sudare_crypto::proof::tag::{self, SpendKey};
 use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Fields, KeyPurpose};
 use sudare_ledger::leg::{
     BuiltLeg, Leg, LegRequest, Links, Opened, Purpose, SpendInput, TradeInfo,
@@ -121,6 +123,40 @@ impl Transfer {
     /// [`Failed`] if a section does not open.
     pub fn open(&self, leg: &Leg) -> Result<Opened, Failed> {
         Ok(leg.open(epoch(&self.terms)?, &self.key)?)
+    }
+
+    /// Makes a slot as a receiver does.
+    pub(super) fn slot(&mut self) -> SignedSlot {
+        let mut receiver = TestCustodian::new(2);
+        receiver.slot(&self.terms, NOW, "receiver", sudare_crypto::Hash::default(), &mut self.rng)
+    }
+
+    /// Checks the receiver's slot as the sender does.
+    pub(super) fn check_slot(&mut self) -> Result<(), Failed> {
+        let Some((slot, _)) = self.outputs.first() else { return Ok(()) };
+        let mut claims = Claims::new();
+        slot.check(epoch(&self.terms)?, &mut claims)
+            .map_err(|error| Failed::Wrong(error.to_string()))?;
+        Ok(claims.accept(&mut self.rng)?)
+    }
+
+    /// Signs for the spend of the first input.
+    pub(super) fn spend(&mut self) -> Result<LinearProof, Failed> {
+        Ok(tag::sign(&self.spend_key()?, sudare_crypto::Hash::default(), &mut self.rng)?)
+    }
+
+    /// Checks that signature.
+    pub(super) fn check_spend(&mut self, signature: &LinearProof) -> Result<(), Failed> {
+        let commit = sudare_crypto::Hash::default();
+        let statement = tag::Statement { tag: self.spend_key()?.tag(), commit };
+        let mut claims = Claims::new();
+        tag::verify(&statement, signature, &mut claims)?;
+        Ok(claims.accept(&mut self.rng)?)
+    }
+
+    fn spend_key(&self) -> Result<SpendKey, Failed> {
+        let first = self.inputs.first().map(|held| held.secrets.spend_key());
+        first.ok_or_else(|| Failed::Wrong("the transfer has no inputs".into()))
     }
 
     /// The openings of the leg's outputs, as their receivers read them.

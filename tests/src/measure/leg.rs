@@ -23,6 +23,14 @@ pub(super) struct Cost {
     pub(super) verify_us: f64,
     pub(super) verify_crate_us: f64,
     pub(super) open_us: f64,
+    /// The receiver makes a slot, or the sender one for the change.
+    pub(super) slot_us: f64,
+    /// The sender checks the receiver's slot; the registrar's check of the leg has both.
+    pub(super) check_slot_us: f64,
+    /// One input is signed for by who can open its tag...
+    pub(super) spend_us: f64,
+    /// ...and the notary or the registrar checks it.
+    pub(super) check_spend_us: f64,
 }
 
 /// Measures the topic.
@@ -41,6 +49,10 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
         ("verify_us", cost.verify_us, "a registrar checks every proof, links included"),
         ("verify_crate_us", cost.verify_crate_us, "the crate verifying the ranges alone"),
         ("open_us", cost.open_us, "a registrar opens everything and compares with the commitments"),
+        ("slot_us", cost.slot_us, "a receiver makes and signs a slot"),
+        ("check_slot_us", cost.check_slot_us, "a sender checks it"),
+        ("spend_us", cost.spend_us, "a spend is signed for, one input"),
+        ("check_spend_us", cost.check_spend_us, "that signature is checked"),
     ];
     for (key, number, what) in us {
         report.value(key, number, "us", what);
@@ -65,7 +77,20 @@ impl Cost {
         let (proof, commitments) = peer.prove(&mut testing::rng(2))?;
         let mut other = Transfer::new();
         let reader = Transfer::new();
-        let [prove_us, prove_crate_us, verify_us, verify_crate_us, open_us] = medians_us(
+        let (mut maker, mut signer) = (Transfer::new(), Transfer::new());
+        let (mut sender, mut notary) = (Transfer::new(), Transfer::new());
+        let signature = notary.spend()?;
+        let [
+            prove_us,
+            prove_crate_us,
+            verify_us,
+            verify_crate_us,
+            open_us,
+            slot_us,
+            check_slot_us,
+            spend_us,
+            check_spend_us,
+        ] = medians_us(
             rounds,
             [
                 &mut || transfer.build().map(drop),
@@ -73,6 +98,13 @@ impl Cost {
                 &mut || check(&mut other, &built.leg, &links),
                 &mut || peer.verify(&proof, &commitments, &mut testing::rng(3)),
                 &mut || reader.open(&built.leg).map(drop),
+                &mut || {
+                    maker.slot();
+                    Ok(())
+                },
+                &mut || sender.check_slot(),
+                &mut || signer.spend().map(drop),
+                &mut || notary.check_spend(&signature),
             ],
         )?;
         Ok(Self {
@@ -83,7 +115,25 @@ impl Cost {
             verify_us,
             verify_crate_us,
             open_us,
+            slot_us,
+            check_slot_us,
+            spend_us,
+            check_spend_us,
         })
+    }
+
+    /// A leg built, and checked once more.
+    pub(super) fn leg_us(&self) -> f64 {
+        self.prove_us + self.verify_us
+    }
+
+    /// All proofs of a transfer of two inputs, each made once and checked by everybody who has to: the leg built, checked and
+    /// opened by its registrar; a slot made by the receiver and checked by the sender, and one made for the change; each input
+    /// signed for and checked twice, at the notary and at the registrar.
+    pub(super) fn proofs_us(&self) -> f64 {
+        let slots = 2.0 * self.slot_us + self.check_slot_us;
+        let spends = 4.0 * (self.spend_us + self.check_spend_us);
+        self.leg_us() + self.open_us + slots + spends
     }
 }
 

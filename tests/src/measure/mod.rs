@@ -55,16 +55,26 @@ impl Topic {
     }
 }
 
-/// Measures a topic; `quick` takes fewer or shorter runs.
+/// How to measure.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Fewer or shorter runs.
+    pub quick: bool,
+    /// For [`Topic::Network`]: full load for so many minutes besides.
+    pub minutes: Option<u64>,
+}
+
+/// Measures a topic.
 ///
 /// # Errors
 ///
 /// [`Failed`].
-pub fn run(topic: Topic, quick: bool) -> Result<Report, Failed> {
+pub fn run(topic: Topic, options: &Options) -> Result<Report, Failed> {
+    let quick = options.quick;
     match topic {
         Topic::Leg => leg::run(quick),
         Topic::Depth => depth::run(quick),
-        Topic::Network => network::run(quick),
+        Topic::Network => network::run(options),
         Topic::Dlog => dlog::run(quick),
         Topic::Verification => verification::run(quick),
     }

@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 
-use bulletproofs::BulletproofGens;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use sha3::Shake256;
 use sha3::digest::{ExtendableOutput, Update, XofReader};
@@ -25,19 +24,6 @@ pub(crate) fn of_value(value: u8) -> Option<&'static Chain> {
     Some(once.get_or_init(|| Chain { g: chain(b'G', value), h: chain(b'H', value) }))
 }
 
-/// The crate's own, for its prover, which takes them for as many values as it proves or more.
-pub(super) fn of_crate(values: usize) -> &'static BulletproofGens {
-    static FEW: OnceLock<BulletproofGens> = OnceLock::new();
-    static SOME: OnceLock<BulletproofGens> = OnceLock::new();
-    static ALL: OnceLock<BulletproofGens> = OnceLock::new();
-    let (once, capacity) = match values {
-        0..=4 => (&FEW, 4),
-        5..=16 => (&SOME, 16),
-        _ => (&ALL, OUTPUTS_MAX),
-    };
-    once.get_or_init(|| BulletproofGens::new(BITS, capacity))
-}
-
 /// SHAKE-256 of the letter and the value's number, 64 bytes a point.
 fn chain(letter: u8, value: u8) -> Vec<RistrettoPoint> {
     let mut shake = Shake256::default();
@@ -55,6 +41,8 @@ fn chain(letter: u8, value: u8) -> Vec<RistrettoPoint> {
 
 #[cfg(test)]
 mod tests {
+    use bulletproofs::BulletproofGens;
+
     use super::*;
 
     #[test]
