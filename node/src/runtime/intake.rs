@@ -17,7 +17,7 @@ use super::{Input, RuntimeError};
 /// How long the note that a peer has taken a message may wait for another event. A crash meanwhile sends the message again.
 const NOTE: Duration = Duration::from_millis(100);
 /// How long an event may wait for others while jobs wait for a core. A job takes some tens of ms.
-const BUSY: Duration = Duration::from_millis(10);
+const BUSY: Duration = Duration::from_millis(20);
 /// The most events gathered before they are handled.
 const GATHERED_MAX: usize = 256;
 

@@ -52,11 +52,38 @@ impl Usage {
     }
 }
 
+/// What a node's threads are for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Threads {
+    /// Proofs are made, checked and opened.
+    Jobs,
+    /// Events are handled, logged and applied.
+    Events,
+    /// Everything else: the network, queries, upkeep of files.
+    Others,
+}
+
+impl Threads {
+    /// Of a thread with this name.
+    fn named(name: &str) -> Self {
+        if name.starts_with("sudare-job") {
+            Self::Jobs
+        } else if name.starts_with("sudare-events") {
+            Self::Events
+        } else {
+            Self::Others
+        }
+    }
+}
+
 /// CPU time and memory of some processes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Processes {
     /// CPU time used so far, in ticks.
     ticks: u64,
+    /// Of it the threads for jobs, and the threads for events.
+    jobs: u64,
+    events: u64,
     /// Memory that they have now, in bytes, pages that they share counted for each.
     pub(super) memory: u64,
 }
@@ -65,6 +92,7 @@ impl Processes {
     /// Adds a process.
     pub(super) fn add(&mut self, pid: u32) -> Result<(), Failed> {
         self.ticks = self.ticks.saturating_add(of_process(&pid.to_string())?);
+        self.add_threads(pid)?;
         let path = format!("/proc/{pid}/status");
         let text = read(&path)?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -74,14 +102,45 @@ impl Processes {
         Ok(())
     }
 
+    fn add_threads(&mut self, pid: u32) -> Result<(), Failed> {
+        let folder = format!("/proc/{pid}/task");
+        let entries = fs::read_dir(&folder);
+        for entry in entries.map_err(|error| Failed::Wrong(format!("{folder}: {error}")))? {
+            let Ok(entry) = entry else { continue };
+            let thread = format!("{pid}/task/{}", entry.file_name().to_string_lossy());
+            // A thread may have ended meanwhile; its time is lost.
+            let Ok(name) = read(&format!("/proc/{thread}/comm")) else { continue };
+            let Ok(ticks) = of_process(&thread) else { continue };
+            match Threads::named(&name) {
+                Threads::Jobs => self.jobs = self.jobs.saturating_add(ticks),
+                Threads::Events => self.events = self.events.saturating_add(ticks),
+                Threads::Others => {}
+            }
+        }
+        Ok(())
+    }
+
     /// CPU time used since `before`, in milliseconds.
     pub(super) fn cpu_ms(&self, before: &Self) -> f64 {
-        let ticks = self.ticks.saturating_sub(before.ticks);
-        float(ticks) * 1e3 / float(rustix::param::clock_ticks_per_second())
+        milliseconds(self.ticks.saturating_sub(before.ticks))
+    }
+
+    /// The same of the threads that are for this.
+    pub(super) fn cpu_ms_of(&self, before: &Self, threads: Threads) -> f64 {
+        let of = |one: &Self| match threads {
+            Threads::Jobs => one.jobs,
+            Threads::Events => one.events,
+            Threads::Others => one.ticks.saturating_sub(one.jobs).saturating_sub(one.events),
+        };
+        milliseconds(of(self).saturating_sub(of(before)))
     }
 }
 
-/// User and system time of a process, in ticks.
+fn milliseconds(ticks: u64) -> f64 {
+    float(ticks) * 1e3 / float(rustix::param::clock_ticks_per_second())
+}
+
+/// User and system time of a process, or of a thread as `pid/task/tid`, in ticks.
 fn of_process(pid: &str) -> Result<u64, Failed> {
     let text = read(&format!("/proc/{pid}/stat"))?;
     // The name before the last bracket may hold anything.
@@ -111,6 +170,10 @@ mod tests {
         assert!(this.processes >= after.own);
         let mut own = Processes::default();
         own.add(std::process::id()).unwrap();
-        assert!(own.cpu_ms(&Processes::default()) >= 60.0 && own.memory > 1 << 20);
+        let none = Processes::default();
+        assert!(own.cpu_ms(&none) >= 60.0 && own.memory > 1 << 20);
+        assert!(own.cpu_ms_of(&none, Threads::Others) >= 60.0, "no thread here is a node's");
+        assert_eq!(Threads::named("sudare-job-1\n"), Threads::Jobs);
+        assert_eq!(Threads::named("sudare-events\n"), Threads::Events);
     }
 }

@@ -9,7 +9,7 @@ use sudare_ledger::role::Role;
 
 use self::processes::{ByRole, Load, Minute, Wanted};
 use super::clock::float;
-use super::cpu;
+use super::cpu::{self, Threads};
 use super::leg::Cost;
 use super::report::cores;
 use super::{Failed, Options, Report, Topic};
@@ -105,6 +105,14 @@ fn add_costs(report: &mut Report, load: &Load, transfers: u64, proofs_us: f64) {
     for (role, key, _) in ROLES {
         report.value(key, cpu_ms(role), "ms", format!("of every {role}"));
     }
+    for (threads, key, what) in THREADS {
+        let zero = cpu::Processes::default();
+        let of = |(role, after): (&Role, &cpu::Processes)| {
+            after.cpu_ms_of(load.before.get(role).unwrap_or(&zero), threads)
+        };
+        let sum: f64 = load.after.iter().map(of).sum();
+        report.value(key, sum / float(transfers), "ms", what);
+    }
     let what = "proofs_us / cpu_ms_per_transfer: proofs in that CPU time";
     report.value("proofs_share", proofs_us / 1e3 / all, "", what);
     for (role, _, key) in ROLES {
@@ -121,4 +129,15 @@ const ROLES: [(Role, &str, &str); 4] = [
     (Role::Registrar, "cpu_ms_registrar", "rss_mb_registrar"),
     (Role::Notary, "cpu_ms_notary", "rss_mb_notary"),
     (Role::Regulator, "cpu_ms_regulator", "rss_mb_regulator"),
+];
+
+/// What threads do, with the keys of their CPU time.
+const THREADS: [(Threads, &str, &str); 3] = [
+    (Threads::Jobs, "cpu_ms_jobs", "of it legs built, checked and opened"),
+    (
+        Threads::Events,
+        "cpu_ms_events",
+        "of it the rules, with slots and signatures, the log and the index",
+    ),
+    (Threads::Others, "cpu_ms_others", "of it the network, queries and upkeep of files"),
 ];
