@@ -1,11 +1,12 @@
 //! Every relation under attack: the tables are in `relations`, the questions asked of each row in `refusals` and `challenge`,
-//! the protocol's own attacks in `attacks`.
+//! the protocol's own attacks in `attacks`, those on a batch in `batch` and `hidden`.
 
 mod agreement;
 mod attacks;
 mod batch;
 mod challenge;
 mod edits;
+mod hidden;
 mod refusals;
 mod relations;
 mod statements;
