@@ -15,3 +15,4 @@ pub mod operator;
 pub mod replay;
 pub mod runtime;
 pub mod store;
+pub mod usage;

@@ -357,7 +357,7 @@ fn peer_query(question: &Question<'_>) -> Result<PeerQuery, QueryError> {
 }
 
 /// A node's status for people and programs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct StatusView {
     /// The node's name.
     pub name: String,
@@ -377,6 +377,10 @@ pub struct StatusView {
     pub jobs_done: u64,
     /// Jobs waiting for a thread.
     pub jobs_waiting: u64,
+    /// Processor time of the process, ms.
+    pub cpu_ms: u64,
+    /// Resident memory of the process, bytes.
+    pub memory: u64,
     /// Peers for whom messages wait, and since when they can't be reached.
     pub backlog: Vec<BacklogView>,
     /// Frames exchanged, by peer.
@@ -440,6 +444,8 @@ impl StatusView {
             syncs: status.counters.syncs,
             jobs_done: status.counters.jobs_done,
             jobs_waiting: status.counters.jobs_waiting,
+            cpu_ms: status.counters.cpu_ms,
+            memory: status.counters.memory,
             backlog: status
                 .backlog
                 .iter()
@@ -457,7 +463,8 @@ impl StatusView {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!(
-            "{} ({}), up {} s, log height {}, {} events, {} syncs, {} jobs done, {} waiting",
+            "{} ({}), up {} s, log height {}, {} events, {} syncs, {} jobs done, {} waiting, \
+             {} s of processor time, {} MiB",
             self.name,
             self.role,
             self.uptime_ms / 1000,
@@ -465,7 +472,9 @@ impl StatusView {
             self.events,
             self.syncs,
             self.jobs_done,
-            self.jobs_waiting
+            self.jobs_waiting,
+            self.cpu_ms / 1000,
+            self.memory / (1024 * 1024)
         );
         for line in &self.backlog {
             text.push_str(&format!("\n  waits for {}: {} message(s)", line.peer, line.waiting));

@@ -13,6 +13,7 @@ mod output;
 mod packet;
 mod solve;
 mod statement;
+mod top;
 mod trade;
 mod verify;
 
@@ -64,6 +65,8 @@ pub struct NodeArgs {
 enum Command {
     /// Run a whole network on this machine, trade on it and check everything; or keep one running.
     Demo(crate::demo::DemoArgs),
+    /// Watch a network: how fast it settles, what is under way, who waits for whom, what its nodes use.
+    Top(top::TopArgs),
     /// Make a network, or change who is in it.
     #[command(subcommand)]
     Network(network::NetworkCommand),
@@ -211,6 +214,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => Box::pin(crate::demo::run(args, output)).await,
+        Command::Top(args) => top::run(&args, output).await,
         Command::Network(command) => network::run(command, output),
         Command::Node(command) => network::run_node(command, output).await,
         Command::Asset(command) => asset::run(command, output).await,

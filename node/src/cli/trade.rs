@@ -314,7 +314,8 @@ pub(super) async fn find(connection: &Connection, id: &str) -> Result<Vec<TradeV
     trades(connection, &OperatorQuery::Trade(text(id, "a trade id")?)).await
 }
 
-async fn all(connection: &Connection) -> Result<Vec<TradeView>, Failure> {
+/// All trades at the connection's custodian, page by page.
+pub(super) async fn all(connection: &Connection) -> Result<Vec<TradeView>, Failure> {
     let mut seen: Vec<TradeView> = Vec::new();
     loop {
         let after = seen.last().map(key_of);

@@ -454,7 +454,7 @@ fn bar(steps: usize, output: &Output) -> ProgressBar {
 }
 
 /// Waits for Ctrl-C or SIGTERM, and says which it was.
-async fn interrupted() -> &'static str {
+pub(crate) async fn interrupted() -> &'static str {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

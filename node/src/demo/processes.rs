@@ -17,6 +17,7 @@ use crate::cli::connect::Connection;
 use crate::network::Made;
 use crate::operator::kind;
 use crate::runtime::Status;
+use crate::usage::Usage;
 
 /// How long a node may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -366,29 +367,10 @@ impl Used {
     }
 
     fn look(&mut self, pid: u32) {
-        self.memory_max = self.memory_max.max(memory(pid).unwrap_or(0));
-        self.this_ms = self.this_ms.max(processor_ms(pid).unwrap_or(0));
+        let now = Usage::of(pid);
+        self.memory_max = self.memory_max.max(now.memory_max);
+        self.this_ms = self.this_ms.max(now.cpu_ms);
     }
-}
-
-/// The most resident memory of a process, in bytes.
-fn memory(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1024)
-}
-
-/// The processor time of a process, user and system, in ms.
-fn processor_ms(pid: u32) -> Option<u64> {
-    /// The unit of /proc's times: Linux shows 100 a second to programs, whatever the kernel counts.
-    const TICK_MS: u64 = 10;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may hold spaces; utime and stime are the 12th and 13th field after it.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    user.checked_add(system)?.checked_mul(TICK_MS)
 }
 
 /// Kills nodes, one every few seconds.

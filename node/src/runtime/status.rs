@@ -13,6 +13,7 @@ use super::Clock;
 use crate::membership::{MEMBERS_MAX, Member, MemberName, Membership};
 use crate::net::Traffic;
 use crate::store::Seq;
+use crate::usage::Usage;
 
 /// The most lines of traffic in a status.
 pub const TRAFFIC_MAX: usize = 16_384;
@@ -66,6 +67,10 @@ pub struct Counters {
     pub jobs_waiting: u64,
     /// Events waiting to be handled.
     pub inbox_waiting: u64,
+    /// Processor time, ms.
+    pub cpu_ms: u64,
+    /// Resident memory, bytes.
+    pub memory: u64,
 }
 
 /// What waits for one peer.
@@ -239,6 +244,7 @@ impl Gauges {
     }
 
     fn counters(&self) -> Counters {
+        let used = Usage::own();
         Counters {
             events: self.events.load(Relaxed),
             logged: self.logged.load(Relaxed),
@@ -248,6 +254,8 @@ impl Gauges {
             jobs_done: self.jobs_done.load(Relaxed),
             jobs_waiting: self.jobs_waiting.load(Relaxed),
             inbox_waiting: self.inbox_waiting.load(Relaxed),
+            cpu_ms: used.cpu_ms,
+            memory: used.memory,
         }
     }
 
