@@ -138,6 +138,16 @@ pub fn publish(folder: &Path, list: MembershipList, root: &NodeKey) -> Result<()
     fs::rename(&new, &path).map_err(|source| InitError::Write { path, source })
 }
 
+/// The configuration files of the nodes whose folders are in a network's folder, in the order of their names.
+#[must_use]
+pub fn configurations(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let configs = entries.map(|entry| entry.path().join("node.toml"));
+    let mut configs: Vec<PathBuf> = configs.filter(|config| config.exists()).collect();
+    configs.sort();
+    configs
+}
+
 /// Addresses for all members: those planned, and free loopback ports for the others, all held at once so that no two are the same.
 fn addresses(plan: &[Planned]) -> Result<Vec<SocketAddr>, InitError> {
     let mut held = Vec::new();

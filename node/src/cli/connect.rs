@@ -7,10 +7,11 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{Malformed, NodeId};
 use sudare_disclosure::AssetId;
-use sudare_ledger::custodian::AccountView;
+use sudare_ledger::custodian::{AccountView, TradeView};
 use sudare_ledger::messages::Message;
 
 use super::Failure;
+use super::trade::key_of;
 use crate::config::Loaded;
 use crate::membership::Member;
 use crate::net::{Endpoint, NetError, Options, Response};
@@ -103,6 +104,26 @@ impl Connection {
                 return Ok(accounts);
             }
             accounts.extend(page);
+        }
+    }
+
+    /// All trades of the custodian, page by page: what changes meanwhile may be seen in either state.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]; [`Failure::Node`] if the node is not a custodian.
+    pub async fn trades(&self) -> Result<Vec<TradeView>, Failure> {
+        let mut trades: Vec<TradeView> = Vec::new();
+        loop {
+            let after = trades.last().map(key_of);
+            let OperatorAnswer::Trades(page) = self.query(&OperatorQuery::Trades(after)).await?
+            else {
+                return Err(Failure::Node("the node is not a custodian".into()));
+            };
+            if page.is_empty() {
+                return Ok(trades);
+            }
+            trades.extend(page);
         }
     }
 

@@ -17,9 +17,10 @@ use tokio::task::JoinSet;
 
 use self::screen::Screen;
 use super::connect::Connection;
-use super::{Failure, Output, trade};
+use super::{Failure, Output};
 use crate::clock::now_ms;
 use crate::demo::interrupted;
+use crate::network;
 use crate::node::StatusView;
 use crate::operator::kind;
 use crate::runtime::Status;
@@ -167,10 +168,7 @@ fn nodes(args: &TopArgs) -> Result<Vec<Arc<Connection>>, Failure> {
 
 /// The configuration files of a network's folder.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let configs = entries.map(|entry| entry.path().join("node.toml"));
-    let mut configs: Vec<PathBuf> = configs.filter(|config| config.exists()).collect();
-    configs.sort();
+    let configs = network::configurations(folder);
     if configs.is_empty() {
         return Err(Failure::Usage(format!(
             "{} holds no nodes: name a network's folder with --dir (`sudare demo up` makes one), or nodes with --config",
@@ -198,7 +196,7 @@ async fn ask(node: &Connection) -> Option<Seen> {
     let status = node.ask::<Status>(&own, kind::STATUS, &[]);
     let status = tokio::time::timeout(STATUS_WITHIN, status).await.ok()?.ok()?;
     let trades = match node.node.member.role {
-        Role::Custodian => trade::all(node).await.ok()?,
+        Role::Custodian => node.trades().await.ok()?,
         _ => Vec::new(),
     };
     let trades = Trades::of(&trades, |id| node.name_of(id));

@@ -185,7 +185,7 @@ pub(super) async fn run_tx(command: TxCommand, output: &Output) -> Result<(), Fa
     let connection = Connection::open(&config)?;
     let names = Directory::load(&connection).await?;
     let Some(id) = trade_id else {
-        print(&all(&connection).await?, &names, output);
+        print(&connection.trades().await?, &names, output);
         return Ok(());
     };
     show(&connection, &names, &find(&connection, &id).await?, output).await
@@ -312,19 +312,6 @@ async fn submit(
 /// The trades with an id at the connection's custodian.
 pub(super) async fn find(connection: &Connection, id: &str) -> Result<Vec<TradeView>, Failure> {
     trades(connection, &OperatorQuery::Trade(text(id, "a trade id")?)).await
-}
-
-/// All trades at the connection's custodian, page by page.
-pub(super) async fn all(connection: &Connection) -> Result<Vec<TradeView>, Failure> {
-    let mut seen: Vec<TradeView> = Vec::new();
-    loop {
-        let after = seen.last().map(key_of);
-        let page = trades(connection, &OperatorQuery::Trades(after)).await?;
-        if page.is_empty() {
-            return Ok(seen);
-        }
-        seen.extend(page);
-    }
 }
 
 async fn trades(connection: &Connection, query: &OperatorQuery) -> Result<Vec<TradeView>, Failure> {

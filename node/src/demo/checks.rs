@@ -66,14 +66,8 @@ impl Run<'_> {
         for (member, _) in self.made.members.iter().filter(|(one, _)| one.role == Role::Custodian) {
             let name = member.name.to_string();
             let views = self.desk.node(&name)?.accounts().await?;
-            let code = |view: &AccountView| {
-                let found = self
-                    .desk
-                    .assets()
-                    .iter()
-                    .find(|(_, signed)| signed.terms.asset() == view.asset);
-                found.map(|(code, _)| code.clone()).unwrap_or_default()
-            };
+            let code =
+                |view: &AccountView| self.desk.code_of(&view.asset).unwrap_or_default().to_owned();
             let found: BTreeMap<(String, String), u128> = views
                 .iter()
                 .map(|view| {
@@ -138,7 +132,8 @@ impl Run<'_> {
         let wrong = report.mismatches.len().saturating_sub(before);
         report.checks.push(Check {
             name: format!("positions at {source}"),
-            held: wrong == 0 && compared > 0,
+            // A custodian of a network may have no customers.
+            held: wrong == 0 && (compared > 0 || found.is_empty()),
             detail: format!("{compared} accounts compared with the recomputation, {wrong} differ"),
         });
     }
@@ -224,7 +219,7 @@ pub(super) fn resources(report: &mut DemoReport, memory: u64, ready_ms: u64) {
     report.check(
         "ready",
         ready_ms <= READY_MAX_MS,
-        format!("all nodes answered {ready_ms} ms after they were started"),
+        format!("all nodes answered within {ready_ms} ms"),
     );
 }
 

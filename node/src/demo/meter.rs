@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::setup::Desk;
 use super::trading::Floor;
+use crate::cli::Failure;
 use crate::node::StatusView;
 use crate::runtime::Status;
 
@@ -26,9 +28,23 @@ pub(super) struct Exchanged {
 
 /// What each node had exchanged in each of its lives, when it was asked last; a life by when it began.
 #[derive(Debug, Default)]
-pub(super) struct Meter(Mutex<BTreeMap<String, BTreeMap<u64, Exchanged>>>);
+pub(super) struct Meter {
+    lives: Mutex<BTreeMap<String, BTreeMap<u64, Exchanged>>>,
+    /// What is not counted: what each node had exchanged before the first trade of a network with a past.
+    before: BTreeMap<String, Exchanged>,
+}
 
 impl Meter {
+    /// Counts from now on.
+    pub(super) async fn begin(desk: &Desk) -> Result<Self, Failure> {
+        let mut meter = Self::default();
+        for name in desk.names() {
+            meter.note(&desk.status(name).await?);
+        }
+        meter.before = desk.names().map(|name| (name.to_owned(), meter.of(name))).collect();
+        Ok(meter)
+    }
+
     /// Asks all nodes again and again until the task is ended.
     pub(super) async fn run(self: Arc<Self>, floor: Arc<Floor>) {
         loop {
@@ -53,19 +69,29 @@ impl Meter {
                 bytes_out: line.bytes_out,
             });
         }
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(view.name).or_default().insert(status.started_at, now);
     }
 
     /// What a node has exchanged in all its lives.
     pub(super) fn of(&self, name: &str) -> Exchanged {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
         let lives = all.get(name).into_iter().flat_map(BTreeMap::values);
-        lives.fold(Exchanged::default(), |sum, one| sum.and(one))
+        let sum = lives.fold(Exchanged::default(), |sum, one| sum.and(one));
+        self.before.get(name).map_or(sum, |before| sum.less(before))
     }
 }
 
 impl Exchanged {
+    const fn less(&self, other: &Self) -> Self {
+        Self {
+            messages_in: self.messages_in.saturating_sub(other.messages_in),
+            bytes_in: self.bytes_in.saturating_sub(other.bytes_in),
+            messages_out: self.messages_out.saturating_sub(other.messages_out),
+            bytes_out: self.bytes_out.saturating_sub(other.bytes_out),
+        }
+    }
+
     const fn and(&self, other: &Self) -> Self {
         Self {
             messages_in: self.messages_in.saturating_add(other.messages_in),

@@ -6,12 +6,14 @@ pub mod expected;
 mod faults;
 pub mod input;
 mod meter;
+mod past;
 pub mod processes;
 pub mod report;
+mod running;
 pub mod setup;
 pub mod trading;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use self::day::Timeline;
 use self::expected::Expected;
 use self::input::{AssetKind, Files, Scenario, Source};
 use self::meter::Meter;
+use self::past::Past;
 use self::processes::Processes;
 use self::report::DemoReport;
 use self::setup::{Desk, Opening};
@@ -247,6 +250,15 @@ fn status(folder: &Path, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A network that is ready for a day.
+struct Ground<'a> {
+    made: &'a Made,
+    desk: Desk,
+    past: Past,
+    /// How long it took until all nodes answered, ms.
+    ready_ms: u64,
+}
+
 /// Everything from starting the nodes to the report.
 async fn whole(
     made: &Made,
@@ -255,35 +267,45 @@ async fn whole(
     manner: Manner,
     output: &Output,
 ) -> Result<Finished, Failure> {
-    let openings = openings(scenario);
-    let bar = bar(scenario.accounts.len() + openings.len() + scenario.trades.len() + 10, output);
     let began = now_ms();
-    bar.set_message("starting nodes");
     processes.start()?;
     processes.ready().await?;
     let ready_ms = now_ms().saturating_sub(began);
-    bar.inc(5);
+    let ground = Ground { made, desk: Desk::open(made)?, past: Past::default(), ready_ms };
+    settle(ground, processes, scenario, manner, output).await
+}
+
+/// Everything from opening assets on a network that runs to the report.
+async fn settle(
+    ground: Ground<'_>,
+    processes: &mut Processes,
+    scenario: &Arc<Scenario>,
+    manner: Manner,
+    output: &Output,
+) -> Result<Finished, Failure> {
+    let Ground { made, mut desk, past, ready_ms } = ground;
     if let Some(seed) = manner.chaos {
         processes.unleash(seed);
     }
-
-    let mut desk = Desk::open(made)?;
+    let openings = openings(scenario);
+    let bar = bar(scenario.accounts.len() + openings.len() + scenario.trades.len() + 5, output);
+    let meter = processes.during(Meter::begin(&desk)).await?;
     let set_up = async {
         bar.set_message("opening assets");
         open_assets(&mut desk, made, scenario).await?;
         bar.set_message("registering accounts");
-        desk.add_accounts(&accounts(scenario)).await?;
+        desk.add_accounts(&accounts(scenario, &past)).await?;
         bar.inc(u64::try_from(scenario.accounts.len()).unwrap_or(0));
         bar.set_message("issuing opening positions");
         desk.issue(&openings, |_| bar.inc(1)).await
     };
     processes.during(set_up).await?;
 
-    let expected = Expected::of(scenario);
-    let dependencies = expected::dependencies(scenario, &expected);
-    let (scenario, under_way) = (Arc::clone(scenario), UnderWay::default());
-    let floor = Arc::new(Floor { desk, scenario, under_way });
-    let meter = Arc::new(Meter::default());
+    let scenario = Arc::new(past.under(scenario)?);
+    let expected = Expected::of(&scenario);
+    let dependencies = expected::dependencies(&scenario, &expected);
+    let floor = Arc::new(Floor { desk, scenario, under_way: UnderWay::default() });
+    let meter = Arc::new(meter);
     let _metering = Ending(tokio::spawn(Arc::clone(&meter).run(Arc::clone(&floor))));
     let (began, before) = (now_ms(), bar.position());
     let progress = |ended: usize| {
@@ -295,10 +317,13 @@ async fn whole(
             now_ms().saturating_sub(began),
         ));
     };
+    processes.sample();
     let ended = trading::carry_out(&floor, processes, &dependencies, progress).await?;
     let took_ms = now_ms().saturating_sub(began);
+    processes.sample();
     let (scenario, desk) = (&floor.scenario, &floor.desk);
     let mut timeline = Timeline::of(began, took_ms, &ended);
+    timeline.note_use(began, processes.samples());
 
     bar.set_message("checking");
     let run = checks::Run { made, desk, scenario, expected: &expected, meter: &meter };
@@ -334,23 +359,28 @@ async fn open_assets(desk: &mut Desk, made: &Made, scenario: &Scenario) -> Resul
         member.map_or_else(|| fallback.to_owned(), |(member, _)| member.name.to_string())
     };
     let regulator = name(Role::Regulator, "regulator");
-    for spec in scenario.assets.values() {
+    let known: BTreeSet<String> = desk.assets().keys().cloned().collect();
+    // A network with a past may have an asset already.
+    for spec in scenario.assets.values().filter(|spec| !known.contains(&spec.code)) {
         let registrar = match spec.kind {
             AssetKind::Security => "registrar-securities",
             AssetKind::Cash => "registrar-cash",
         };
-        desk.open_asset(spec, registrar, &regulator).await?;
+        let has = desk.names().any(|name| name == registrar);
+        let registrar = if has { registrar.to_owned() } else { name(Role::Registrar, registrar) };
+        desk.open_asset(spec, &registrar, &regulator).await?;
     }
     Ok(())
 }
 
-fn accounts(scenario: &Scenario) -> Vec<(String, String, String)> {
+/// The accounts to register, as custodian, asset and investor.
+fn accounts(scenario: &Scenario, past: &Past) -> Vec<(String, String, String)> {
     let account = |account: &input::Account| {
         let custodian = scenario.custodian_of(&account.investor)?;
         let (asset, investor) = (account.asset.as_str(), account.investor.as_str());
         Some((custodian.as_str().to_owned(), asset.to_owned(), investor.to_owned()))
     };
-    scenario.accounts.iter().filter_map(account).collect()
+    scenario.accounts.iter().filter(|one| !past.has(one)).filter_map(account).collect()
 }
 
 /// The opening positions; that of an account which delivers often comes in several notes, so that its trades need not wait

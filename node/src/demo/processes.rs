@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
+use crate::clock::now_ms;
 use crate::network::Made;
 use crate::operator::kind;
 use crate::runtime::Status;
@@ -29,6 +30,8 @@ const RESTARTS_MAX: u32 = 20;
 const NO_PORT: i32 = 3;
 /// How often it is looked whether all nodes run.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
+/// How often it is noted what the nodes use, ms.
+const SAMPLE_EVERY_MS: u64 = 1_000;
 /// How often, with 50 ms between, it is looked whether a node has given up after a request to it failed.
 const STOPPING_LOOKS: u32 = 40;
 /// The exit code of a node that can't read or write its files (sysexits.h).
@@ -46,6 +49,8 @@ pub struct NodeProcess {
     /// The program to run; this one if not named.
     program: Option<PathBuf>,
     child: Option<Child>,
+    /// The process, if another program has started it.
+    adopted: Option<u32>,
     restarts: u32,
     own_kill: bool,
     answered: bool,
@@ -57,6 +62,16 @@ pub struct NodeProcess {
 pub struct Processes {
     nodes: Vec<NodeProcess>,
     chaos: Option<Chaos>,
+    samples: Vec<Sample>,
+}
+
+/// What the nodes used at one moment.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Sample {
+    /// When, ms since the Unix epoch.
+    pub at_ms: u64,
+    /// By role: processor time so far, ms, and resident memory, bytes.
+    pub roles: BTreeMap<String, (u64, u64)>,
 }
 
 impl Processes {
@@ -69,12 +84,37 @@ impl Processes {
             config: config.clone(),
             program: None,
             child: None,
+            adopted: None,
             restarts: 0,
             own_kill: false,
             answered: false,
             used: Used::default(),
         };
-        Self { nodes: made.members.iter().map(node).collect(), chaos: None }
+        let nodes = made.members.iter().map(node).collect();
+        Self { nodes, chaos: None, samples: Vec::new() }
+    }
+
+    /// The nodes of a network in a folder that another program has started.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CheckFailed`] with a node that does not run.
+    pub fn adopt(made: &Made, folder: &Path) -> Result<Self, Failure> {
+        let mut processes = Self::of(made);
+        let alive = running(folder);
+        for node in &mut processes.nodes {
+            let Some(pid) = alive.get(&node.name) else {
+                return Err(Failure::CheckFailed(format!(
+                    "{} does not run, or was not started by `sudare demo up`: nothing is traded. See `sudare demo status --dir {}`; \
+                     without --on, a fresh network is made",
+                    node.name,
+                    folder.display()
+                )));
+            };
+            node.adopted = Some(*pid);
+            node.used.begin(*pid);
+        }
+        Ok(processes)
     }
 
     /// From now on [`watch`](Self::watch) also kills nodes, one every few seconds, as the seed has it.
@@ -108,7 +148,7 @@ impl Processes {
     ///
     /// [`Failure`] if a process can't be started.
     pub fn start(&mut self) -> Result<(), Failure> {
-        self.nodes.iter_mut().filter(|node| node.child.is_none()).try_for_each(NodeProcess::start)
+        self.nodes.iter_mut().filter(|node| node.pid().is_none()).try_for_each(NodeProcess::start)
     }
 
     /// Waits until every node answers its operator.
@@ -150,6 +190,12 @@ impl Processes {
         let mut restarted = Vec::new();
         for node in &mut self.nodes {
             node.measure();
+            if node.adopted.is_some_and(|pid| !runs(pid, &node.name)) {
+                node.adopted = None;
+                node.again()?;
+                restarted.push(node.name.clone());
+                continue;
+            }
             let Some(child) = &mut node.child else { continue };
             let Ok(Some(status)) = child.try_wait() else { continue };
             node.child = None;
@@ -157,15 +203,13 @@ impl Processes {
             if no_port && !node.answered {
                 return Err(Failure::PortTaken(node.name.clone()));
             }
-            if (status.signal().is_none() && !no_port) || node.restarts >= RESTARTS_MAX {
+            if status.signal().is_none() && !no_port {
                 return Err(node.stopped(status));
             }
-            if !std::mem::take(&mut node.own_kill) {
-                node.restarts = node.restarts.saturating_add(1);
-            }
-            node.start()?;
+            node.again()?;
             restarted.push(node.name.clone());
         }
+        self.sample_each_second();
         if let Some(chaos) = &mut self.chaos {
             chaos.strike(&mut self.nodes);
         }
@@ -204,6 +248,31 @@ impl Processes {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         failure
+    }
+
+    /// Notes what the nodes use now.
+    pub fn sample(&mut self) {
+        let mut sample = Sample { at_ms: now_ms(), roles: BTreeMap::new() };
+        for node in &mut self.nodes {
+            node.measure();
+            let (cpu_ms, memory) = sample.roles.entry(node.role.to_string()).or_default();
+            *cpu_ms = cpu_ms.saturating_add(node.used.cpu_ms());
+            *memory = memory.saturating_add(node.used.memory);
+        }
+        self.samples.push(sample);
+    }
+
+    fn sample_each_second(&mut self) {
+        let last = self.samples.last().map_or(0, |sample| sample.at_ms);
+        if now_ms().saturating_sub(last) >= SAMPLE_EVERY_MS {
+            self.sample();
+        }
+    }
+
+    /// What the nodes used, second by second.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
     }
 
     /// The most memory that the nodes' processes have used, added up, in bytes.
@@ -251,6 +320,21 @@ impl Processes {
 }
 
 impl NodeProcess {
+    /// Starts the node again after its process has ended.
+    fn again(&mut self) -> Result<(), Failure> {
+        if !std::mem::take(&mut self.own_kill) {
+            self.restarts = self.restarts.saturating_add(1);
+        }
+        if self.restarts > RESTARTS_MAX {
+            return Err(Failure::CheckFailed(format!(
+                "{} ends again and again; the end of its log:\n{}",
+                self.name,
+                tail(&self.log_file())
+            )));
+        }
+        self.start()
+    }
+
     fn start(&mut self) -> Result<(), Failure> {
         let program = match &self.program {
             Some(program) => program.clone(),
@@ -296,14 +380,19 @@ impl NodeProcess {
     }
 
     fn pid(&self) -> Option<Pid> {
-        Pid::from_raw(i32::try_from(self.child.as_ref()?.id()?).ok()?)
+        Pid::from_raw(i32::try_from(self.process()?).ok()?)
     }
 
     /// Looks at what the process has used so far; what it uses after the last look is not counted.
     fn measure(&mut self) {
-        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
+        self.used.memory = 0;
+        if let Some(pid) = self.process() {
             self.used.look(pid);
         }
+    }
+
+    fn process(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id).or(self.adopted)
     }
 
     fn folder(&self) -> &Path {
@@ -348,8 +437,12 @@ impl NodeProcess {
 /// What a node has used over all its lives.
 #[derive(Debug, Default)]
 struct Used {
+    /// Resident memory now, in bytes.
+    memory: u64,
     /// The most resident memory, in bytes.
     memory_max: u64,
+    /// Processor time of the first life that is not counted, ms.
+    uncounted_ms: u64,
     /// Processor time of lives that are over, ms.
     before_ms: u64,
     /// Processor time of this life, ms.
@@ -358,16 +451,23 @@ struct Used {
 
 impl Used {
     const fn cpu_ms(&self) -> u64 {
-        self.before_ms.saturating_add(self.this_ms)
+        self.before_ms.saturating_add(self.this_ms).saturating_sub(self.uncounted_ms)
+    }
+
+    /// Counts from now on what a process uses that ran before.
+    fn begin(&mut self, pid: u32) {
+        self.look(pid);
+        self.uncounted_ms = self.this_ms;
     }
 
     const fn next_life(&mut self) {
-        self.before_ms = self.cpu_ms();
+        self.before_ms = self.before_ms.saturating_add(self.this_ms);
         self.this_ms = 0;
     }
 
     fn look(&mut self, pid: u32) {
         let now = Usage::of(pid);
+        self.memory = now.memory;
         self.memory_max = self.memory_max.max(now.memory_max);
         self.this_ms = self.this_ms.max(now.cpu_ms);
     }
@@ -420,17 +520,21 @@ pub fn running(folder: &Path) -> BTreeMap<String, u32> {
         let path = entry.path();
         let Ok(text) = fs::read_to_string(path.join("node.pid")) else { continue };
         let Ok(number) = text.trim().parse::<u32>() else { continue };
-        let command = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command);
-        let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
-        // A number may have gone to another process since: look at what it runs.
-        let ours = command.contains("node.toml")
-            && command.contains(&*entry.file_name().to_string_lossy());
-        if ours && pid.is_some_and(|pid| test_kill_process(pid).is_ok()) {
-            alive.insert(entry.file_name().to_string_lossy().into_owned(), number);
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if runs(number, &name) {
+            alive.insert(name, number);
         }
     }
     alive
+}
+
+/// Whether a process is alive and runs the node with this name: a number may have gone to another process since.
+fn runs(number: u32, name: &str) -> bool {
+    let command = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+    let command = String::from_utf8_lossy(&command);
+    let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+    let ours = command.contains("node.toml") && command.contains(name);
+    ours && pid.is_some_and(|pid| test_kill_process(pid).is_ok())
 }
 
 /// Stops processes that [`running`] found, politely first. Gives those that are still there.

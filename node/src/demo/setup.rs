@@ -8,7 +8,8 @@ use rand_core::{OsRng, RngCore};
 use sudare_crypto::encoding::Version;
 use sudare_crypto::{Bounded, Hash, NodeId, Text};
 use sudare_disclosure::{
-    AssetCore, AssetTerms, DisclosureSecret, Epoch, Fields, KeyPurpose, Policy, SignedTerms,
+    AssetCore, AssetId, AssetTerms, DisclosureSecret, Epoch, Fields, KeyPurpose, Policy,
+    SignedTerms,
 };
 use sudare_ledger::custodian::{
     AccountState, Instruction, Movement, Side, TradeInstruction, TradeState, TradeView,
@@ -17,6 +18,8 @@ use sudare_ledger::leg::TradeInfo;
 use sudare_ledger::registrar::{
     ALLOTMENTS_MAX, Allotment, Instruction as RegistrarInstruction, IssueOrder,
 };
+
+use sudare_ledger::role::Role;
 
 use super::input::AssetSpec;
 use crate::cli::Failure;
@@ -38,6 +41,8 @@ const BACK_WITHIN: Duration = Duration::from_secs(30);
 pub struct Desk {
     connections: BTreeMap<String, Connection>,
     assets: BTreeMap<String, SignedTerms>,
+    /// Distinguishes what this desk issues from what others have issued on the same network.
+    mark: String,
 }
 
 /// An opening position to be issued.
@@ -65,7 +70,37 @@ impl Desk {
             let connection = Connection::open(Path::new(config))?.patient(BACK_WITHIN);
             connections.insert(member.name.to_string(), connection);
         }
-        Ok(Self { connections, assets: BTreeMap::new() })
+        let mark = format!("{:08x}", OsRng.next_u32());
+        Ok(Self { connections, assets: BTreeMap::new(), mark })
+    }
+
+    /// Learns of the assets that the network's registrars have; of several with one code the first by the registrar's name.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`].
+    pub async fn learn(&mut self) -> Result<(), Failure> {
+        for connection in self.connections.values() {
+            if connection.node.member.role != Role::Registrar {
+                continue;
+            }
+            let OperatorAnswer::Assets(lines) = connection.query(&OperatorQuery::Assets).await?
+            else {
+                return Err(Failure::Node("the registrar answered something else".into()));
+            };
+            for line in lines {
+                let code = line.terms.terms.core.code.to_string();
+                self.assets.entry(code).or_insert(line.terms);
+            }
+        }
+        Ok(())
+    }
+
+    /// The code of an asset; none if it is not known here.
+    #[must_use]
+    pub fn code_of(&self, asset: &AssetId) -> Option<&str> {
+        let found = self.assets.iter().find(|(_, signed)| signed.terms.asset() == *asset);
+        found.map(|(code, _)| code.as_str())
     }
 
     /// The connection of a node's operator.
@@ -154,16 +189,20 @@ impl Desk {
                 self.node(custodian)?.instruct(&add).await?;
             }
         }
+        let mut asked = BTreeSet::new();
         for (custodian, code, investor) in accounts {
-            let asset = self.terms(code)?.terms.asset();
-            let add = Instruction::AddAccount { asset, investor: text(investor)? };
+            let (asset, investor) = (self.terms(code)?.terms.asset(), text(investor)?);
+            asked.insert((asset, investor.clone()));
+            let add = Instruction::AddAccount { asset, investor };
             self.node(custodian)?.instruct(&add).await?;
         }
         let custodians: BTreeSet<&String> = accounts.iter().map(|(name, _, _)| name).collect();
         let deadline = tokio::time::Instant::now() + STEP_WITHIN;
         for name in custodians {
             loop {
-                let views = self.node(name)?.accounts().await?;
+                let mut views = self.node(name)?.accounts().await?;
+                // What others have asked for is theirs to wait for.
+                views.retain(|view| asked.contains(&(view.asset, view.investor.clone())));
                 if views.iter().all(|view| view.state == AccountState::Registered) {
                     break;
                 }
@@ -203,7 +242,7 @@ impl Desk {
             for (batch, openings) in openings.chunks(ALLOTMENTS_MAX).enumerate() {
                 let mut allotments = Vec::new();
                 for (number, opening) in openings {
-                    let trade_id: Text<35> = text(&format!("OPEN-{code}-{number}"))?;
+                    let trade_id: Text<35> = text(&format!("OPEN-{}-{code}-{number}", self.mark))?;
                     let movement = Movement {
                         asset,
                         investor: text(&opening.investor)?,
@@ -217,7 +256,7 @@ impl Desk {
                     allotments.push(Allotment { trade_id: trade_id.clone(), custodian, quantity });
                     waiting.push((opening.custodian.clone(), trade_id));
                 }
-                let reference: Text<35> = text(&format!("ISSUE-{code}-{batch}"))?;
+                let reference: Text<35> = text(&format!("ISSUE-{}-{code}-{batch}", self.mark))?;
                 let order = IssueOrder {
                     reference: reference.clone(),
                     asset,

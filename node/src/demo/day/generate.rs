@@ -16,7 +16,8 @@ use crate::demo::input::{Files, InputErrors, Scenario, Source, isin_check_digit}
 const CASH: &str = "DJPY";
 /// How many securities there are; the last is closed now and then.
 const SECURITIES: usize = 4;
-const CUSTODIANS: [&str; 3] = ["custodian-a", "custodian-b", "custodian-c"];
+/// The custodians of a fresh network.
+pub(super) const CUSTODIANS: [&str; 3] = ["custodian-a", "custodian-b", "custodian-c"];
 /// The most investors.
 const INVESTORS_MAX: usize = 60;
 /// What is refused on purpose, by turns.
@@ -55,8 +56,14 @@ impl DayFiles {
     /// Makes up a day of `count` trades that were dealt on a day. The same arguments give the same bytes.
     #[must_use]
     pub fn generate(seed: u64, count: u32, dealt: Day) -> Self {
+        Self::at(&CUSTODIANS, seed, count, dealt)
+    }
+
+    /// The same for these custodians, of which there must be one.
+    #[must_use]
+    pub fn at<S: AsRef<str>>(custodians: &[S], seed: u64, count: u32, dealt: Day) -> Self {
         let mut market = Market::new(seed, count, dealt);
-        let (investors, names) = market.list_investors();
+        let (investors, names) = market.list_investors(custodians);
         let positions = market.list_positions();
         Self { investors, names, positions, trades: market.list_trades() }
     }
@@ -93,6 +100,11 @@ impl DayFiles {
         }
         Ok(())
     }
+}
+
+/// How the trade ids of a day begin.
+pub(super) fn ids(seed: u64) -> String {
+    format!("D{seed}-")
 }
 
 /// An investor's number and an asset's number.
@@ -150,7 +162,7 @@ impl Market {
         }
     }
 
-    fn list_investors(&self) -> (String, String) {
+    fn list_investors<S: AsRef<str>>(&self, custodians: &[S]) -> (String, String) {
         let mut investors = String::from("investor,custodian,asset\n");
         let mut names = String::from("investor,name_ja,name_en,corporate_number\n");
         for (number, id) in self.investors.iter().enumerate() {
@@ -158,7 +170,8 @@ impl Market {
             let _ = writeln!(names, "{id},{japanese},{english},{corporate}");
         }
         for (investor, asset) in self.held.keys() {
-            let custodian = CUSTODIANS.get(investor % CUSTODIANS.len()).copied();
+            let turn = investor.checked_rem(custodians.len()).unwrap_or(0);
+            let custodian = custodians.get(turn).map(AsRef::as_ref);
             let (id, code) = (self.investor(*investor), self.asset(*asset));
             let _ = writeln!(investors, "{id},{},{code}", custodian.unwrap_or_default());
         }
@@ -191,7 +204,7 @@ impl Market {
                 None => self.settled(),
             };
             let (kind, rest) = row.split_once(',').unwrap_or_default();
-            let _ = writeln!(trades, "D{}-{:06},{kind},{date},{rest}", self.seed, number + 1);
+            let _ = writeln!(trades, "{}{:06},{kind},{date},{rest}", ids(self.seed), number + 1);
         }
         trades
     }

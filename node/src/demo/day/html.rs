@@ -1,8 +1,9 @@
 //! The day's report as one HTML page: no scripts, no other files, all charts as inline SVG, all text escaped.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use super::timeline::{Stretch, Timeline};
+use super::timeline::{Load, Stretch, Timeline};
 use crate::demo::input::Scenario;
 use crate::demo::report::DemoReport;
 
@@ -54,6 +55,7 @@ pub(super) fn page(report: &DemoReport, timeline: &Timeline, scenario: &Scenario
     bars(&mut page, "Bytes by party", "KiB received and sent", &bytes.collect::<Vec<_>>());
     let cpu = report.pace.cpu_ms.iter().map(|(role, ms)| (role.as_str(), *ms));
     bars(&mut page, "Processor time by role", "ms", &cpu.collect::<Vec<_>>());
+    loads(&mut page, &timeline.loads(ms), ms);
     parties(&mut page, report);
     checks(&mut page, report);
     positions(&mut page, timeline, scenario);
@@ -128,6 +130,26 @@ fn latency(page: &mut String, stretches: &[Stretch], ms: u64) {
         ("99th percentile", "#b34700", of(|latency| latency.p99_ms)),
     ];
     chart(page, "From instruction to both books", "ms", ms, &lines);
+}
+
+/// Processor time and memory of each role over time.
+fn loads(page: &mut String, loads: &BTreeMap<String, Load>, ms: u64) {
+    const COLOURS: [&str; 4] = ["#0b5cad", "#6b2fa0", "#2e7d32", "#b34700"];
+    const MIB: u64 = 1024 * 1024;
+    let lines = |pick: fn(&Load) -> Vec<Option<u64>>| -> Vec<_> {
+        let roles = loads.iter().enumerate();
+        roles
+            .map(|(place, (role, load))| {
+                let colour = COLOURS.get(place % COLOURS.len()).copied().unwrap_or_default();
+                (role.as_str(), colour, pick(load))
+            })
+            .collect()
+    };
+    let cpu = lines(|load| load.cpu_percent.clone());
+    chart(page, "Busy processors, by role", "% of one processor", ms, &cpu);
+    let memory =
+        lines(|load| load.memory.iter().map(|bytes| bytes.map(|bytes| bytes / MIB)).collect());
+    chart(page, "Memory, by role", "MiB", ms, &memory);
 }
 
 /// A line chart over time: a value a stretch, gaps where there is none.

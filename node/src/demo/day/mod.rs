@@ -16,6 +16,7 @@ pub use self::calendar::Day;
 use self::generate::DayFiles;
 pub use self::timeline::Timeline;
 use super::input::Scenario;
+use super::running::{Running, custodians};
 use super::trading::Standing;
 use super::{Finished, Manner, RunArgs, alone, finish, given};
 use crate::cli::{Failure, Output};
@@ -27,12 +28,17 @@ pub struct DayArgs {
     /// How many trades to make up: the default takes about two minutes on two cores.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
-    /// What the day is made up from: the same seed and date give the same files.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// What the day is made up from: the same seed and date give the same files (default: 1, or with --on the first whose trade
+    /// ids the network has not had).
+    #[arg(long)]
+    seed: Option<u64>,
     /// When the made-up trades are dealt, as YYYY-MM-DD (default: today in Japan).
     #[arg(long, value_name = "DATE", value_parser = date)]
     date: Option<Day>,
+    /// Trade on the network that `demo up` has left running in this folder, on top of what it has, instead of a fresh one; it
+    /// runs on afterwards. Nobody else may trade there meanwhile.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dir", "keep", "files_only"])]
+    on: Option<PathBuf>,
     /// Kill a node every few seconds and start it again; the seed chooses which and when.
     #[arg(long, value_name = "SEED")]
     chaos: Option<u64>,
@@ -58,37 +64,77 @@ fn date(text: &str) -> Result<Day, String> {
 
 /// Does what the command line says.
 pub(super) async fn run(args: &DayArgs, output: &Output) -> Result<(), Failure> {
-    let (scenario, files) = match given(&args.run) {
-        Some(scenario) => (scenario?, None),
-        None => {
-            let dealt = args.date.unwrap_or_else(|| Day::in_japan(now_ms()));
-            let files = DayFiles::generate(args.seed, args.count, dealt);
-            let scenario = files.scenario();
-            (scenario.map_err(|errors| Failure::Usage(errors.to_string()))?, Some(files))
-        }
+    // Files are read before anything else is done.
+    let given = given(&args.run).transpose()?;
+    if let Some(folder) = args.out.as_ref().filter(|folder| folder.exists()) {
+        let name = folder.display();
+        return Err(Failure::Usage(format!("{name} exists already: name another folder")));
+    }
+    let running = match &args.on {
+        Some(folder) => Some(Running::of(folder).await?),
+        None => None,
     };
-    if let Some(folder) = &args.out {
-        if folder.exists() {
-            let name = folder.display();
-            return Err(Failure::Usage(format!("{name} exists already: name another folder")));
-        }
-        std::fs::create_dir_all(folder).map_err(|error| Failure::File(folder.clone(), error))?;
-        if let Some(files) = &files {
-            files.write(folder)?;
-        }
-        if args.files_only {
+    let prepared = prepare(args, given, running.as_ref());
+    let manner = Manner { chaos: args.chaos };
+    let (finished, scenario) = match (prepared, running) {
+        (Ok(_), _) if args.files_only => {
+            let folder = args.out.as_deref().unwrap_or(Path::new("."));
             output.result(&folder, &format!("the day's files are in {}", folder.display()));
             return Ok(());
         }
-    }
-    let scenario = Arc::new(scenario);
-    let manner = Manner { chaos: args.chaos };
-    let finished = alone(&args.run, &scenario, manner, output).await?;
+        (Ok(scenario), None) => (alone(&args.run, &scenario, manner, output).await?, scenario),
+        (Ok(scenario), Some(running)) => {
+            (running.carry_out(&scenario, manner, output).await?, scenario)
+        }
+        (Err(failure), running) => {
+            if let Some(running) = running {
+                running.leave();
+            }
+            return Err(failure);
+        }
+    };
     if let Some(folder) = &args.out {
         write(folder, &finished, &scenario)?;
         output.note(&format!("the report is {}", folder.join("report.html").display()));
     }
     finish(&finished.report, output)
+}
+
+/// The day that is to be carried out, given or made up, with its folder made if one is wanted.
+fn prepare(
+    args: &DayArgs,
+    given: Option<Scenario>,
+    running: Option<&Running>,
+) -> Result<Arc<Scenario>, Failure> {
+    let (scenario, files) = match given {
+        Some(scenario) => (scenario, None),
+        None => {
+            let files = make_up(args, running);
+            let scenario = files.scenario();
+            (scenario.map_err(|errors| Failure::Usage(errors.to_string()))?, Some(files))
+        }
+    };
+    if let Some(running) = running {
+        running.past.check(&scenario, &running.made)?;
+    }
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::File(folder.clone(), error))?;
+        if let Some(files) = &files {
+            files.write(folder)?;
+        }
+    }
+    Ok(Arc::new(scenario))
+}
+
+/// A made-up day; on a network with a past, between its custodians and by default with trade ids that it has not had.
+fn make_up(args: &DayArgs, running: Option<&Running>) -> DayFiles {
+    let dealt = args.date.unwrap_or_else(|| Day::in_japan(now_ms()));
+    let Some(running) = running else {
+        return DayFiles::generate(args.seed.unwrap_or(1), args.count, dealt);
+    };
+    let fresh = |seed: &u64| !running.past.has_trades_of(&generate::ids(*seed));
+    let seed = args.seed.or_else(|| (1..).find(fresh)).unwrap_or(1);
+    DayFiles::at(&custodians(&running.made), seed, args.count, dealt)
 }
 
 /// Writes what came out of the day.

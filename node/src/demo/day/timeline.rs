@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::demo::input::{Account, Amount};
+use crate::demo::processes::Sample;
 use crate::demo::report::{Latency, Pace};
 use crate::demo::trading::Ended;
 
@@ -15,6 +16,17 @@ pub struct Timeline {
     pub settled: Vec<(u64, u64)>,
     /// What every account holds in the end, recomputed.
     pub positions: BTreeMap<Account, Amount>,
+    /// What the nodes used meanwhile, in order of time; ms since the first instruction.
+    pub samples: Vec<Sample>,
+}
+
+/// What a role's nodes used in each stretch of a day; none where that is not known.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Load {
+    /// Processor time, in hundredths of one processor.
+    pub cpu_percent: Vec<Option<u64>>,
+    /// Resident memory, in bytes.
+    pub memory: Vec<Option<u64>>,
 }
 
 /// One stretch of a day.
@@ -38,7 +50,16 @@ impl Timeline {
         });
         let mut settled: Vec<(u64, u64)> = settled.collect();
         settled.sort_unstable();
-        Self { took_ms, settled, positions: BTreeMap::new() }
+        Self { took_ms, settled, ..Self::default() }
+    }
+
+    /// Takes what was noted of the nodes' use from the first instruction on, whose time is given in ms since the Unix epoch.
+    pub fn note_use(&mut self, began_ms: u64, samples: &[Sample]) {
+        let since = |sample: &Sample| {
+            let at_ms = sample.at_ms.checked_sub(began_ms)?;
+            Some(Sample { at_ms, roles: sample.roles.clone() })
+        };
+        self.samples = samples.iter().filter_map(since).collect();
     }
 
     /// The pace of the whole day.
@@ -51,8 +72,7 @@ impl Timeline {
     /// The day cut into stretches of `ms`, the last one not longer than the rest of the day.
     #[must_use]
     pub fn stretches(&self, ms: u64) -> Vec<Stretch> {
-        let last = self.settled.last().map_or(0, |(at, _)| *at).max(self.took_ms);
-        let count = last.checked_div(ms).unwrap_or(0).saturating_add(1);
+        let count = self.count(ms);
         let mut stretches = Vec::new();
         let mut rest = self.settled.as_slice();
         for number in 1..=count {
@@ -66,6 +86,48 @@ impl Timeline {
         }
         stretches
     }
+
+    /// What each role's nodes used in the stretches of [`stretches`](Self::stretches).
+    #[must_use]
+    pub fn loads(&self, ms: u64) -> BTreeMap<String, Load> {
+        let roles = self.samples.iter().flat_map(|sample| sample.roles.keys());
+        let mut loads: BTreeMap<String, Load> =
+            roles.map(|role| (role.clone(), Load::default())).collect();
+        let (mut before, mut rest) = (self.samples.first(), self.samples.as_slice());
+        for number in 1..=self.count(ms) {
+            let end = number.saturating_mul(ms);
+            let until = rest.partition_point(|sample| sample.at_ms < end);
+            let (now, later) = rest.split_at_checked(until).unwrap_or((rest, &[]));
+            rest = later;
+            for (role, load) in &mut loads {
+                let (cpu, memory) = used(role, before, now.last());
+                load.cpu_percent.push(cpu);
+                load.memory.push(memory);
+            }
+            before = now.last().or(before);
+        }
+        loads
+    }
+
+    fn count(&self, ms: u64) -> u64 {
+        let last = self.settled.last().map_or(0, |(at, _)| *at).max(self.took_ms);
+        last.checked_div(ms).unwrap_or(0).saturating_add(1)
+    }
+}
+
+/// What a role used between two moments, in hundredths of a processor, and its memory at the second.
+fn used(role: &str, before: Option<&Sample>, now: Option<&Sample>) -> (Option<u64>, Option<u64>) {
+    let Some((now, (cpu_ms, memory))) =
+        now.and_then(|now| now.roles.get(role).map(|used| (now, *used)))
+    else {
+        return (None, None);
+    };
+    let cpu = before.and_then(|before| {
+        let (earlier_ms, _) = before.roles.get(role)?;
+        let passed_ms = now.at_ms.saturating_sub(before.at_ms);
+        cpu_ms.saturating_sub(*earlier_ms).saturating_mul(100).checked_div(passed_ms)
+    });
+    (cpu, Some(memory))
 }
 
 #[cfg(test)]
@@ -89,5 +151,27 @@ mod tests {
         assert_eq!(stretches[0].latency, Latency::of(vec![5, 7, 9]));
         assert_eq!(stretches[1].latency, None);
         assert_eq!(timeline.pace(BTreeMap::new(), 0).rate(), "1.6");
+    }
+
+    #[test]
+    fn loads_are_what_was_used_since_the_last_look_and_gaps_stay_gaps() {
+        let sample = |at_ms, cpu_ms, memory| Sample {
+            at_ms,
+            roles: BTreeMap::from([("notary".to_owned(), (cpu_ms, memory))]),
+        };
+        let mut timeline = Timeline { took_ms: 3_900, ..Timeline::default() };
+        // The first one is from before the day.
+        let samples = [
+            (9_000, 1, 1),
+            (10_000, 50, 7),
+            (10_900, 500, 8),
+            (11_900, 1_500, 9),
+            (13_900, 1_600, 5),
+        ];
+        timeline.note_use(10_000, &samples.map(|(at, cpu, memory)| sample(at, cpu, memory)));
+        let loads = timeline.loads(1_000);
+        let load = &loads["notary"];
+        assert_eq!(load.cpu_percent, [Some(50), Some(100), None, Some(5)]);
+        assert_eq!(load.memory, [Some(8), Some(9), None, Some(5)]);
     }
 }
