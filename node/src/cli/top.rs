@@ -27,7 +27,7 @@ use crate::runtime::Status;
 
 /// How often the network is looked at.
 const EVERY: Duration = Duration::from_secs(1);
-/// A look may take this part of the time: one that takes longer, as with many trades, is repeated less often.
+/// A look takes one part of so many of the time at most: one that takes long, as with many trades, is repeated less often.
 const SHARE: u32 = 5;
 /// How long a node may take to say how it is.
 const STATUS_WITHIN: Duration = Duration::from_secs(2);

@@ -18,7 +18,6 @@ use sudare_ledger::leg::TradeInfo;
 use sudare_ledger::registrar::{
     ALLOTMENTS_MAX, Allotment, Instruction as RegistrarInstruction, IssueOrder,
 };
-
 use sudare_ledger::role::Role;
 
 use super::input::AssetSpec;

@@ -26,7 +26,7 @@ use crate::clock::now_ms;
 #[derive(Debug, Args)]
 pub struct DayArgs {
     /// How many trades to make up: the default takes about two minutes on two cores.
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
     /// What the day is made up from: the same seed and date give the same files (default: 1, or with --on the first whose trade
     /// ids the network has not had).
