@@ -10,7 +10,11 @@ use crate::field::{Fr, scalar};
 use crate::point::{B, B_BLINDING, B_BLINDING_ENCODED, B_ENCODED, G, G_ENCODED};
 use crate::proof::range;
 use crate::proof::range::claim::{Generators, RangeClaim};
-use crate::{Encoded, pairs};
+use crate::{Encoded, Scalar, pairs};
+
+/// How many points are multiplied at once. With more the tables of the multiplication leave the processor's cache, which costs
+/// more than the additions that a larger one saves.
+const MULTIPLIED_TOGETHER: usize = 4_096;
 
 /// Claims with weights for their equations, and their points, decompressed once.
 pub(super) struct Weighted<'a> {
@@ -113,18 +117,20 @@ impl<'a> Weighted<'a> {
         for equation in equations {
             sum.add(equation);
         }
-        let (mut scalars, mut points) = (Vec::new(), Vec::new());
         let (own, generators) = (pairs(&sum.coefficients, &self.points), &sum.generators);
         let own = own.into_iter().flatten();
         let own = own.filter_map(|(coefficient, point)| Some((coefficient, point.as_ref()?)));
-        for (coefficient, point) in own.chain(generators.terms()) {
-            if *coefficient != Fr::ZERO {
-                scalars.push(scalar(coefficient));
-                points.push(*point);
-            }
-        }
-        RistrettoPoint::vartime_multiscalar_mul(scalars, points)
+        let terms = own.chain(generators.terms());
+        let terms = terms.filter(|(coefficient, _)| **coefficient != Fr::ZERO);
+        let terms: Vec<(Scalar, &RistrettoPoint)> =
+            terms.map(|(coefficient, point)| (scalar(coefficient), point)).collect();
+        terms.chunks(MULTIPLIED_TOGETHER).map(multiply).sum()
     }
+}
+
+fn multiply(terms: &[(Scalar, &RistrettoPoint)]) -> RistrettoPoint {
+    let scalars = terms.iter().map(|(scalar, _)| scalar);
+    RistrettoPoint::vartime_multiscalar_mul(scalars, terms.iter().map(|(_, point)| *point))
 }
 
 impl Kind<'_> {
@@ -181,21 +187,23 @@ fn decompress(terms: &[&Encoded]) -> (Vec<Option<RistrettoPoint>>, Vec<usize>) {
     for (term, encoded) in terms.iter().enumerate() {
         let place = fixed.iter().position(|(known, _)| known == *encoded);
         if place.is_none() {
-            order.push((beginning(encoded), *encoded, term));
+            order.push((beginning(encoded), term));
         }
-        places.push(place.unwrap_or_default());
+        // What is given no place below does not decode.
+        places.push(place.unwrap_or(usize::MAX));
     }
-    // So equal points stand together. Nearly always their first bytes decide.
+    // So equal points stand together. Different ones that begin alike may mix: then one is decompressed again, which does no harm.
     order.sort_unstable();
     let mut last = None;
-    for (_, encoded, term) in order {
+    for (_, term) in order {
+        let (Some(encoded), Some(place)) = (terms.get(term), places.get_mut(term)) else {
+            continue;
+        };
         if last != Some(encoded) {
             points.push(encoded.decompress().ok());
             last = Some(encoded);
         }
-        if let Some(place) = places.get_mut(term) {
-            *place = points.len().saturating_sub(1);
-        }
+        *place = points.len().saturating_sub(1);
     }
     (points, places)
 }

@@ -1,13 +1,13 @@
 //! Batches: the same answers as one by one, every culprit named, nothing hidden by what stands beside it.
 
-use ark_ff::AdditiveGroup;
+use ark_ff::{AdditiveGroup, Field};
 
 use super::relations::{Case, all, one_each};
 use super::{rng, transcript};
 use crate::claims::Residue;
 use crate::field::{Fr, field};
-use crate::point::B_ENCODED;
-use crate::{Batch, Claims, Culprit, Refused, Rejected, Scalar, Stream};
+use crate::point::{B, B_ENCODED};
+use crate::{Batch, Claims, Culprit, Encoded, Refused, Rejected, Scalar, Stream};
 
 /// The claims of a case, honest or with the lowest byte of its last scalar changed.
 fn claims(case: &Case, bad: bool) -> Claims {
@@ -112,6 +112,28 @@ fn false_claims_that_cancel_are_refused_wherever_they_stand() {
 }
 
 type Verdict = (usize, Result<(), Rejected>);
+
+#[test]
+fn a_batch_of_more_points_than_are_multiplied_at_once_is_judged_as_a_small_one() {
+    let known = |k: u64, said: u64| {
+        let terms = vec![
+            (Fr::ONE, Encoded::of(&(B * Scalar::from(k)))),
+            (-field(&Scalar::from(said)), *B_ENCODED),
+        ];
+        Claims { residues: vec![Residue { relation: "known", terms }], ..Claims::new() }
+    };
+    let decide = |bad: &[usize]| {
+        let mut batch = Batch::new();
+        for index in 0..5_000_usize {
+            let k = u64::try_from(index).unwrap() + 2;
+            batch.add(known(k, k + u64::from(bad.contains(&index))));
+        }
+        batch.decide(&mut rng(1))
+    };
+    let at = |index| Culprit { index, rejected: Rejected::False("known") };
+    assert_eq!(decide(&[]), Ok(()));
+    assert_eq!(decide(&[0, 4_999]), Err(Refused::Culprits(vec![at(0), at(4_999)])));
+}
 
 /// What is put through a stream: claims of so many terms each.
 const MANY_TERMS: usize = 700;
