@@ -253,7 +253,8 @@ impl View {
             let earlier = before.nodes.get(name).and_then(Option::as_ref);
             let cpu_percent = seen.as_ref().and_then(|seen| {
                 // None of a node that was started again meanwhile.
-                let used = seen.status.cpu_ms.checked_sub(earlier?.status.cpu_ms)?;
+                let status = Some(&seen.status).filter(|status| status.uptime_ms >= passed_ms)?;
+                let used = status.cpu_ms.checked_sub(earlier?.status.cpu_ms)?;
                 used.saturating_mul(100).checked_div(passed_ms)
             });
             let status = seen.as_ref().map(|seen| seen.status.clone());
@@ -366,9 +367,12 @@ fn listed(items: impl Iterator<Item = String>) -> String {
 mod tests {
     use super::*;
 
-    fn look_at(at_ms: u64, nodes: &[(&str, Option<(u64, u64)>)]) -> Look {
-        let seen = |(settled, cpu_ms)| {
-            let status = StatusView { cpu_ms, ..StatusView::default() };
+    /// Trades settled, processor time and for how long the node runs, ms.
+    type Told = (u64, u64, u64);
+
+    fn look_at(at_ms: u64, nodes: &[(&str, Option<Told>)]) -> Look {
+        let seen = |(settled, cpu_ms, uptime_ms)| {
+            let status = StatusView { cpu_ms, uptime_ms, ..StatusView::default() };
             let first = Some((500, "T-9".to_owned()));
             let waits = BTreeMap::from([("notary".to_owned(), Waiting { trades: 2, first })]);
             Seen { status, trades: Trades { settled, waits, ..Trades::default() } }
@@ -379,9 +383,13 @@ mod tests {
 
     #[test]
     fn rates_are_those_of_nodes_that_answered_both_times() {
-        let before = look_at(1_000, &[("a", Some((5, 100))), ("b", None), ("c", Some((7, 900)))]);
-        let after =
-            look_at(3_000, &[("a", Some((30, 1_100))), ("b", Some((90, 9))), ("c", Some((7, 3)))]);
+        let before = [("a", Some((5, 100, 500))), ("b", None), ("c", Some((7, 10, 900)))];
+        let after = [
+            ("a", Some((30, 1_100, 2_500))),
+            ("b", Some((90, 9, 9_000))),
+            ("c", Some((7, 300, 1_900))),
+        ];
+        let (before, after) = (look_at(1_000, &before), look_at(3_000, &after));
         let view = View::of(&after, &before);
         assert_eq!((view.settled, view.settled_a_second.as_deref()), (127, Some("12.5")));
         let cpu: Vec<Option<u64>> = view.nodes.iter().map(|node| node.cpu_percent).collect();
@@ -392,7 +400,7 @@ mod tests {
 
     #[test]
     fn the_text_says_who_waits_for_whom_and_who_does_not_answer() {
-        let look = look_at(3_000, &[("a", Some((1, 1))), ("b", None)]);
+        let look = look_at(3_000, &[("a", Some((1, 1, 1))), ("b", None)]);
         let text = View::of(&look, &look).text();
         assert!(
             text.contains("2 at a wait for notary, the longest for 2.5 s (trade T-9)"),
