@@ -36,9 +36,19 @@ fn a_topic_ends_with_one_json_object_on_the_last_line_and_shows_a_table_before()
     let object: serde_json::Value = serde_json::from_str(json).unwrap();
     assert_eq!(object["topic"], "leg");
     assert!(object["machine"]["cores"].as_u64().unwrap() > 0);
-    for key in
-        ["points", "bytes", "prove_us", "prove_crate_us", "verify_us", "verify_crate_us", "open_us"]
-    {
+    for key in [
+        "points",
+        "bytes",
+        "prove_us",
+        "prove_crate_us",
+        "verify_us",
+        "verify_crate_us",
+        "open_us",
+        "issue_64_prove_us",
+        "issue_64_verify_us",
+        "issue_16_prove_us",
+        "issue_16_verify_us",
+    ] {
         assert!(object[key].as_f64().unwrap() > 0.0, "{key} in {json}");
         assert!(table.contains(key), "{key} in {table}");
     }

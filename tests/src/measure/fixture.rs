@@ -194,6 +194,7 @@ fn purpose(terms: &AssetTerms, network: &Network, label: &str) -> KeyPurpose {
     KeyPurpose { network: network.id, asset, epoch: 0, fields, label: testing::text(label) }
 }
 
-fn trade() -> TradeInfo {
+/// The data of every measured trade.
+pub(super) fn trade() -> TradeInfo {
     testing::trade("20270115-000001")
 }

@@ -11,7 +11,7 @@ use sudare_ledger::leg::{Leg, Links};
 use sudare_ledger::testing;
 
 use super::clock::{float, medians_us};
-use super::{Failed, Report, Topic, Transfer};
+use super::{Failed, Report, Topic, Transfer, issue};
 
 /// What a leg costs.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,7 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     let verify = ratio(cost.verify_us, cost.verify_crate_us);
     report.value("prove_ratio", prove, "", "prove_us / prove_crate_us");
     report.value("verify_ratio", verify, "", "verify_us / verify_crate_us");
+    issue::add(&mut report, quick)?;
     Ok(report)
 }
 

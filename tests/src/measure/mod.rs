@@ -5,6 +5,7 @@ mod cpu;
 mod depth;
 mod dlog;
 mod fixture;
+mod issue;
 mod leg;
 mod network;
 mod plot;
