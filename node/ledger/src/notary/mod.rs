@@ -4,10 +4,13 @@
 //! hashes of the transaction are opened, all tags are spent or none. An unfinished commit spends nothing, reserves nothing
 //! and is forgotten when its window ends.
 //!
-//! A part is refused for the first of these reasons that holds, cheap checks first: `malformed` (NOT-1), `window` (NOT-2),
-//! `signature` (NOT-3), `spent` (NOT-5), `too-large` (NOT-8). What is wrong with the part itself is refused to the sender;
-//! what depends on time and on others is answered with [`Message::NotRecorded`].
+//! A part passes through two doors. At the first everything about it is checked that needs no equation. Behind it a job decides the
+//! signatures of its tags, in one batch with those of all parts that wait. At the second it is joined to the commit's other parts.
+//! It is refused for the first of these reasons that holds: `malformed` (NOT-1), `window` (NOT-2), `too-large` (NOT-8), `signature`
+//! (NOT-3), `spent` (NOT-5). What is malformed or too much at the first door is refused to the sender; all else is answered with
+//! [`Message::NotRecorded`].
 
+mod gather;
 mod part;
 mod state;
 mod view;
@@ -15,25 +18,40 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use sudare_crypto::encoding::{Version, encode};
+use borsh::{BorshDeserialize, BorshSerialize};
+use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::{Encoded, Hash, NodeId, NodeKey, Text};
 
-use self::part::Shaped;
+pub use self::part::Part;
+pub use self::state::{
+    CHECKING_PER_NODE_MAX, PENDING_MAX, PENDING_PER_NODE_MAX, QUESTIONS_PER_NODE_MAX,
+};
 use self::state::{
     Count, ENTRIES, OpenTag, PENDING, Pending, QUESTIONS, RECEIPTS, RECORDED, SIGNATURES, SPENT,
     drop_pending, drop_question, named, put_pending, questions, tree,
 };
-pub use self::state::{PENDING_MAX, PENDING_PER_NODE_MAX, QUESTIONS_PER_NODE_MAX};
 pub use self::view::ViewError;
 use crate::kv::{Be, Kv, StorageError, Tx};
 use crate::log::{Absence, NotaryEntry, Receipt};
 use crate::messages::{Message, NotaryPart, Reason};
-use crate::role::{self, Answer, Event, Machine, Moment, OUTBOX};
+use crate::role::{self, Answer, Event, JOBS, Lane, Machine, Moment, OUTBOX};
 use crate::transaction::{TxId, Window};
 use crate::tree::leaf_hash;
 
 /// How long an answer that its asker can have again for the asking is kept for it, in ms.
 const REPEATABLE_MS: u64 = 600_000;
+/// A part with more tags than this is verified by itself, so that no small one is in a batch with many large ones.
+const TOGETHER_TAGS_MAX: usize = 16;
+
+/// Work for the CPU pool.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Job {
+    /// Decide the signatures of a part's tags.
+    Check(Box<Part>),
+}
+
+/// What a job gives: whether the tags of a part sign its commit.
+pub type Outcome = Result<(), Reason>;
 
 /// The notary of a network, or one of several.
 #[derive(Debug)]
@@ -52,19 +70,19 @@ impl Notary {
 
 impl Machine for Notary {
     type Instruction = ();
-    type Job = ();
-    type Outcome = ();
+    type Job = Job;
+    type Outcome = Outcome;
 
     fn handle(
         &self,
         tx: &Tx<'_>,
         moment: &Moment,
-        event: Event<(), ()>,
+        event: Event<(), Outcome>,
     ) -> Result<Answer, StorageError> {
         let done = Ok(Text::default());
         match event {
             Event::Message { from, message: Message::Notarise(part) } => {
-                self.notarise(tx, moment, from, &part).map(taken)
+                self.notarise(tx, moment.now, from, part).map(taken)
             }
             Event::Message { from, message: Message::AskAbsence { tx: about, window } } => {
                 self.ask(tx, moment.now, from, about, window).map(taken)
@@ -82,43 +100,96 @@ impl Machine for Notary {
                 self.tick(tx, moment.now)?;
                 Ok(done)
             }
-            Event::Done { .. } => Ok(done),
+            Event::Done { job, outcome } => {
+                self.checked(tx, moment.now, job, outcome)?;
+                Ok(done)
+            }
         }
     }
 
-    fn perform(&self, _: &dyn Kv, _job: &(), _: [u8; 32]) -> Result<(), StorageError> {
-        Ok(())
+    fn perform(&self, kv: &dyn Kv, job: &Job, entropy: [u8; 32]) -> Result<Outcome, StorageError> {
+        let mut outcomes = self.perform_all(kv, std::slice::from_ref(job), entropy)?;
+        outcomes.pop().ok_or(StorageError::Damaged("job"))
+    }
+
+    fn lane(&self, Job::Check(part): &Job) -> Lane {
+        if part.tags.len() > TOGETHER_TAGS_MAX { Lane::Prompt } else { Lane::Gathered }
+    }
+
+    fn perform_all(
+        &self,
+        _: &dyn Kv,
+        jobs: &[Job],
+        entropy: [u8; 32],
+    ) -> Result<Vec<Outcome>, StorageError> {
+        Ok(gather::together(jobs, entropy))
     }
 }
 
 impl Notary {
-    /// Takes one part of a commit.
+    /// Takes one part of a commit, and has its signatures decided.
     fn notarise(
         &self,
         tx: &Tx<'_>,
-        moment: &Moment,
+        now: u64,
         from: NodeId,
-        part: &NotaryPart,
+        part: NotaryPart,
     ) -> Result<Result<(), Reason>, StorageError> {
-        let now = moment.now;
-        let shaped = match Shaped::of(part, self.network, self.key.id()) {
-            Ok(shaped) => shaped,
+        let part = match Part::of(part, from, self.network, self.key.id()) {
+            Ok(part) => part,
             Err(reason) => return Ok(Err(reason)),
         };
-        // Enforces [NOT-6]: the same commit again gets the same receipt, whatever the time.
-        if let Some(receipt) = RECEIPTS.get(tx, &shaped.commit)? {
-            answer(tx, now, from, Message::Notarised(receipt))?;
+        if self.answered(tx, now, &part)? {
             return Ok(Ok(()));
+        }
+        if !Count::Checking(from).has_room(tx)? {
+            return Ok(Err(Reason::TooLarge));
+        }
+        Count::Checking(from).up(tx)?;
+        role::start(tx, &Job::Check(Box::new(part)))?;
+        Ok(Ok(()))
+    }
+
+    /// The signatures of a part are decided.
+    fn checked(
+        &self,
+        tx: &Tx<'_>,
+        now: u64,
+        number: u64,
+        outcome: Outcome,
+    ) -> Result<(), StorageError> {
+        // The outcome of a job that was done before, of which nobody waits any more.
+        let Some(bytes) = JOBS.get(tx, &Be(number))? else { return Ok(()) };
+        JOBS.delete(tx, &Be(number));
+        let Job::Check(part) = decode(&bytes, "a job").map_err(|_| StorageError::Damaged("job"))?;
+        Count::Checking(part.from).down(tx)?;
+        // Time has passed since the first door, and the commit's other parts may have come.
+        if self.answered(tx, now, &part)? {
+            return Ok(());
+        }
+        let joined = match outcome {
+            Ok(()) => self.collect(tx, now, &part)?,
+            Err(reason) => Err(reason),
+        };
+        match joined {
+            Ok(()) => Ok(()),
+            Err(reason) => not_recorded(tx, now, part.from, part.tx, reason),
+        }
+    }
+
+    /// Answers a part that no signature changes: its commit is recorded, or this is not its time.
+    fn answered(&self, tx: &Tx<'_>, now: u64, part: &Part) -> Result<bool, StorageError> {
+        // Enforces [NOT-6]: the same commit again gets the same receipt, whatever the time.
+        if let Some(receipt) = RECEIPTS.get(tx, &part.commit)? {
+            answer(tx, now, part.from, Message::Notarised(receipt))?;
+            return Ok(true);
         }
         // Enforces [NOT-2]: a part counts within its window only, by the notary's clock.
-        if !part.window.is_well_formed() || !part.window.contains(now) {
-            not_recorded(tx, now, from, shaped.tx, Reason::Window)?;
-            return Ok(Ok(()));
+        let counts = part.window.is_well_formed() && part.window.contains(now);
+        if !counts {
+            not_recorded(tx, now, part.from, part.tx, Reason::Window)?;
         }
-        if let Err(reason) = shaped.check_signatures(&mut moment.rng()) {
-            return Ok(Err(reason));
-        }
-        self.collect(tx, now, from, &shaped, part.window)
+        Ok(!counts)
     }
 
     /// Joins a good part to those that came before, and records the commit if it was the last.
@@ -128,10 +199,9 @@ impl Notary {
         &self,
         tx: &Tx<'_>,
         now: u64,
-        from: NodeId,
-        part: &Shaped<'_>,
-        window: Window,
+        part: &Part,
     ) -> Result<Result<(), Reason>, StorageError> {
+        let (from, window) = (part.from, part.window);
         let known = PENDING.get(tx, &part.commit)?;
         let (opened, askers) = match &known {
             Some(known) => (known.opened.to_vec(), known.askers.to_vec()),
@@ -149,7 +219,7 @@ impl Notary {
             }
             return Ok(Ok(()));
         }
-        if opened.len() == usize::from(part.total()) {
+        if opened.len() == usize::from(part.total) {
             if let Some(known) = &known {
                 drop_pending(tx, part.commit, known)?;
             }
@@ -174,7 +244,7 @@ impl Notary {
         &self,
         tx: &Tx<'_>,
         now: u64,
-        part: &Shaped<'_>,
+        part: &Part,
         opened: &[OpenTag],
     ) -> Result<Receipt, StorageError> {
         let (commit, tags_root) = (part.commit, part.tags_root);

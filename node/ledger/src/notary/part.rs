@@ -2,28 +2,37 @@
 
 use std::collections::BTreeSet;
 
-use rand_core::CryptoRngCore;
+use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::proof::tag;
-use sudare_crypto::{Claims, Encoded, Hash, NodeId};
+use sudare_crypto::{Bounded, Claims, Encoded, Hash, NodeId};
 
 use super::state::OpenTag;
 use crate::messages::{NotaryPart, Reason};
-use crate::transaction::{CommitId, PART_TAGS_MAX, TxId, commit_id, tag_hash, tags_root, tx_id};
+use crate::transaction::{
+    CommitId, PART_TAGS_MAX, TxId, Window, commit_id, tag_hash, tags_root, tx_id,
+};
 
-/// A part whose lists are in order, with the names that follow from its hashes. Its signatures are as yet unchecked.
-pub(super) struct Shaped<'a> {
-    part: &'a NotaryPart,
+/// A part whose lists are in order, with the names that follow from its hashes, without their salts and roots. Its signatures
+/// are as yet unchecked.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Part {
+    /// Who sent it.
+    pub(super) from: NodeId,
     /// `tx_id`.
     pub(super) tx: TxId,
     /// `m`.
     pub(super) commit: CommitId,
     /// The root over all tag hashes.
     pub(super) tags_root: Hash,
-    /// The part's tags.
-    pub(super) tags: Vec<OpenTag>,
+    /// How many tags the transaction has.
+    pub(super) total: u16,
+    /// The transaction's window.
+    pub(super) window: Window,
+    /// The part's tags, in its own order.
+    pub(super) tags: Bounded<OpenTag, PART_TAGS_MAX>,
 }
 
-impl<'a> Shaped<'a> {
+impl Part {
     /// Orders a part and names its transaction as one of this network and notary.
     ///
     /// Enforces [NOT-1]: the list has each hash once, in order; a part opens 1, 2, 4 .. 64 of them, each once, and no tag
@@ -32,7 +41,12 @@ impl<'a> Shaped<'a> {
     /// # Errors
     ///
     /// [`Reason::Malformed`].
-    pub(super) fn of(part: &'a NotaryPart, network: Hash, notary: NodeId) -> Result<Self, Reason> {
+    pub(super) fn of(
+        part: NotaryPart,
+        from: NodeId,
+        network: Hash,
+        notary: NodeId,
+    ) -> Result<Self, Reason> {
         let tags_root = tags_root(&part.tags).ok_or(Reason::Malformed)?;
         let count = part.openings.len();
         if !count.is_power_of_two() || count > PART_TAGS_MAX {
@@ -51,31 +65,27 @@ impl<'a> Shaped<'a> {
         if places.len() != count || distinct.len() != count {
             return Err(Reason::Malformed);
         }
-        let tx = tx_id(part.legs_root, tags_root, network, notary, part.window);
+        let window = part.window;
+        let tx = tx_id(part.legs_root, tags_root, network, notary, window);
         let commit = commit_id(tx, part.approvals_root);
-        Ok(Self { part, tx, commit, tags_root, tags })
+        let total = u16::try_from(part.tags.len()).map_err(|_| Reason::Malformed)?;
+        let tags = tags.try_into().map_err(|_| Reason::Malformed)?;
+        Ok(Self { from, tx, commit, tags_root, total, window, tags })
     }
 
-    /// Checks the signatures of all the part's tags at once; about 0.1 ms each. `rng` must be drawn after the part came in.
+    /// What is to be decided before the part counts: the signatures of its tags, which are judged together.
     ///
     /// Enforces [NOT-3]: every tag of a part signs `m`, and so network, notary, window, legs and approvals.
     ///
     /// # Errors
     ///
     /// [`Reason::Signature`].
-    pub(super) fn check_signatures(&self, rng: &mut impl CryptoRngCore) -> Result<(), Reason> {
+    pub(super) fn claims(&self) -> Result<Claims, Reason> {
         let mut claims = Claims::new();
-        for opening in &self.part.openings {
-            let statement = tag::Statement { tag: opening.tag, commit: self.commit.0 };
-            tag::verify(&statement, &opening.signature, &mut claims)
-                .map_err(|_| Reason::Signature)?;
+        for open in &self.tags {
+            let statement = tag::Statement { tag: open.tag, commit: self.commit.0 };
+            tag::verify(&statement, &open.signature, &mut claims).map_err(|_| Reason::Signature)?;
         }
-        claims.accept(rng).map_err(|_| Reason::Signature)
-    }
-
-    /// How many tags the transaction has.
-    pub(super) fn total(&self) -> u16 {
-        // The list is bounded far below.
-        u16::try_from(self.part.tags.len()).unwrap_or(u16::MAX)
+        Ok(claims)
     }
 }

@@ -15,6 +15,8 @@ use crate::tree::LogTree;
 pub const PENDING_PER_NODE_MAX: u64 = 1_024;
 /// The most commits that wait for more parts. Far more than any one node may have, so that no one node can use them up.
 pub const PENDING_MAX: u64 = 65_536;
+/// The most parts of one node that are being checked.
+pub const CHECKING_PER_NODE_MAX: u64 = 1_024;
 /// The most questions of one node that wait for a window to end.
 pub const QUESTIONS_PER_NODE_MAX: u64 = 1_024;
 /// The most nodes that are told the outcome of one commit unasked.
@@ -36,6 +38,7 @@ pub(super) const PENDING: Table<CommitId, Pending> = Table::new(b'p', "pending c
 pub(super) const QUESTIONS: Table<(TxId, NodeId), u64> = Table::new(b'q', "question");
 const PENDING_OF: Table<NodeId, u64> = Table::new(b'n', "count of pending commits");
 const PENDING_IN_ALL: Table<(), u64> = Table::new(b'a', "count of all pending commits");
+const CHECKING_OF: Table<NodeId, u64> = Table::new(b'k', "count of parts being checked");
 const QUESTIONS_OF: Table<NodeId, u64> = Table::new(b'c', "count of questions");
 
 /// The tree over the entries.
@@ -70,6 +73,8 @@ pub(super) struct Pending {
 pub(super) enum Count {
     /// Pending commits that a node was the first to send a part of.
     Pending(NodeId),
+    /// Parts of a node whose signatures are being decided.
+    Checking(NodeId),
     /// Questions of a node.
     Questions(NodeId),
 }
@@ -83,6 +88,9 @@ impl Count {
             Self::Pending(node) => {
                 PENDING_OF.get(tx, &node)?.unwrap_or(0) < PENDING_PER_NODE_MAX
                     && PENDING_IN_ALL.get(tx, &())?.unwrap_or(0) < PENDING_MAX
+            }
+            Self::Checking(node) => {
+                CHECKING_OF.get(tx, &node)?.unwrap_or(0) < CHECKING_PER_NODE_MAX
             }
             Self::Questions(node) => {
                 QUESTIONS_OF.get(tx, &node)?.unwrap_or(0) < QUESTIONS_PER_NODE_MAX
@@ -106,6 +114,7 @@ impl Count {
                 change(tx, &PENDING_OF, &node, to)?;
                 change(tx, &PENDING_IN_ALL, &(), to)
             }
+            Self::Checking(node) => change(tx, &CHECKING_OF, &node, to),
             Self::Questions(node) => change(tx, &QUESTIONS_OF, &node, to),
         }
     }

@@ -172,6 +172,77 @@ fn an_unfinished_commit_lapses_with_its_window_and_a_late_co_signer_spends_nothi
     });
 }
 
+#[test]
+fn a_part_is_verified_within_its_window_or_spends_nothing() {
+    scenario(|desk| {
+        let commit = Split::new(1, &[1]);
+        desk.now = UNTIL - 1;
+        desk.says(ALICE, Message::Notarise(commit.part(0))).unwrap();
+        desk.now = UNTIL;
+        desk.work();
+        let window = Message::NotRecorded { tx: commit.tx(), reason: Reason::Window };
+        assert_eq!(desk.take(), [(ALICE, window)]);
+        desk.spent(&commit, None);
+    });
+}
+
+#[test]
+fn of_parts_that_wait_together_the_bad_ones_are_refused_alone_and_the_rest_is_recorded() {
+    for bad in [&[4][..], &[0, 9], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]] {
+        scenario(|desk| {
+            let commits: Vec<Split> = (0..10).map(|number| Split::new(number, &[2])).collect();
+            for (number, commit) in commits.iter().enumerate() {
+                let mut part = commit.part(0);
+                if bad.contains(&number) {
+                    edit(&mut part.openings, |o| o[0].signature = o[1].signature.clone());
+                }
+                desk.says(ALICE, Message::Notarise(part)).unwrap();
+            }
+            assert_eq!(desk.work(), 10);
+            let answers = desk.take();
+            assert_eq!(answers.len(), 10);
+            for (number, commit) in commits.iter().enumerate() {
+                let (about, (to, answer)) = (commit.tx(), answers[number].clone());
+                assert_eq!(to, ALICE);
+                if bad.contains(&number) {
+                    let reason = Reason::Signature;
+                    assert_eq!(answer, Message::NotRecorded { tx: about, reason });
+                    assert_eq!(Notary::receipt(&desk.kv, about).unwrap(), None);
+                    // It has spoilt nothing: the part as it should be is taken.
+                    desk.notarised(ALICE, &commit.part(0));
+                } else {
+                    let receipt = Notary::receipt(&desk.kv, about).unwrap().unwrap();
+                    assert_eq!(answer, Message::Notarised(receipt));
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn parts_that_are_being_checked_are_bounded_for_each_node() {
+    let desk = &mut Desk::new();
+    let part = Split::new(1, &[1, 1]).part(0);
+    for _ in 0..CHECKING_PER_NODE_MAX {
+        desk.says(ALICE, Message::Notarise(part.clone())).unwrap();
+    }
+    assert_eq!(desk.says(ALICE, Message::Notarise(part.clone())), Err(Reason::TooLarge));
+    assert_eq!(desk.says(BOB, Message::Notarise(part.clone())), Ok(()));
+    desk.work();
+    assert_eq!(desk.says(ALICE, Message::Notarise(part)), Ok(()));
+}
+
+#[test]
+fn a_large_part_is_verified_by_itself_so_that_no_small_one_waits_for_its_batch() {
+    let lane = |tags| {
+        let part = Split::new(1, &[tags]).part(0);
+        let part = Part::of(part, ALICE, NETWORK, notary_id()).unwrap();
+        Desk::new().notary.lane(&Job::Check(Box::new(part)))
+    };
+    assert_eq!([1, 2, 16].map(lane), [Lane::Gathered; 3]);
+    assert_eq!([32, 64].map(lane), [Lane::Prompt; 2]);
+}
+
 /// A way to spoil a part.
 type Lie = fn(&mut NotaryPart);
 
@@ -223,9 +294,14 @@ fn every_lie_about_the_tag_list_is_refused() {
             let commit = Split::new(1, &[4]);
             let mut part = commit.part(0);
             lie(&mut part);
-            assert_eq!(desk.sends(ALICE, &part), Err(reason), "{what}");
-            assert_eq!(desk.take(), []);
-            assert_eq!(desk.kv.pairs().count(), 0, "{what}");
+            if reason == Reason::Signature {
+                desk.not_recorded(ALICE, &part, reason);
+            } else {
+                assert_eq!(desk.sends(ALICE, &part), Err(reason), "{what}");
+                assert_eq!(desk.take(), []);
+                assert_eq!(desk.kv.pairs().count(), 0, "{what}");
+            }
+            assert_eq!(Notary::pending(&desk.kv, None, 1).unwrap(), [], "{what}");
             desk.notarised(ALICE, &commit.part(0));
         });
     }
@@ -239,7 +315,7 @@ fn one_tag_under_two_salts_never_counts_twice() {
         assert_eq!(desk.sends(ALICE, &within.part(0)), Err(Reason::Malformed));
         let across = Split::of(2, vec![key.clone(), key.clone()]);
         desk.waits(ALICE, &across.part(0));
-        assert_eq!(desk.sends(BOB, &across.part(1)), Err(Reason::Malformed));
+        desk.not_recorded(BOB, &across.part(1), Reason::Malformed);
         desk.notarised(ALICE, &Split::of(3, vec![key]).part(0));
     });
 }
@@ -255,14 +331,15 @@ fn a_part_for_another_network_notary_window_leg_or_approval_is_signed_for_nothin
         scenario(|desk| {
             let mut part = Split::new(1, &[1]).part(0);
             change(&mut part);
-            assert_eq!(desk.sends(ALICE, &part), Err(Reason::Signature), "{what}");
+            desk.not_recorded(ALICE, &part, Reason::Signature);
+            assert_eq!(Notary::size(&desk.kv).unwrap(), 0, "{what}");
         });
     }
     scenario(|desk| {
         let foreign = Split::new(1, &[1]).network(Hash([8; 32]));
-        assert_eq!(desk.sends(ALICE, &foreign.part(0)), Err(Reason::Signature));
+        desk.not_recorded(ALICE, &foreign.part(0), Reason::Signature);
         let other = Split::new(1, &[1]).notary(ALICE);
-        assert_eq!(desk.sends(ALICE, &other.part(0)), Err(Reason::Signature));
+        desk.not_recorded(ALICE, &other.part(0), Reason::Signature);
         desk.valid_commit_still_works();
     });
 }
@@ -278,7 +355,7 @@ fn knowing_a_tag_spends_nothing_and_tells_nothing() {
         edit(&mut probe.openings, |openings| openings[0].tag = tag);
         let hash = tag_hash(&probe.openings[0].salt, &tag);
         edit(&mut probe.tags, |tags| tags[0] = hash);
-        assert_eq!(desk.sends(BOB, &probe), Err(Reason::Signature));
+        desk.not_recorded(BOB, &probe, Reason::Signature);
     });
 }
 
@@ -376,7 +453,7 @@ fn what_waits_is_bounded_for_each_node_and_freed_by_the_window() {
         desk.waits(ALICE, &half(number).part(0));
     }
     let next = half(PENDING_PER_NODE_MAX);
-    assert_eq!(desk.sends(ALICE, &next.part(0)), Err(Reason::TooLarge));
+    desk.not_recorded(ALICE, &next.part(0), Reason::TooLarge);
     // What completes a commit needs no room, and other nodes have their own.
     desk.waits(BOB, &next.part(0));
     assert_eq!(desk.sends(ALICE, &next.part(1)), Ok(()));
@@ -410,7 +487,9 @@ fn the_tables_hold_no_salt_or_root_of_a_part() {
     scenario(|desk| {
         let commit = Split::new(1, &[2, 1]);
         let (first, second) = (commit.part(0), commit.part(1));
-        desk.waits(ALICE, &first);
+        desk.says(ALICE, Message::Notarise(first.clone())).unwrap();
+        desk.never_holds(&first);
+        desk.work();
         desk.never_holds(&first);
         assert_eq!(desk.sends(BOB, &second), Ok(()));
         desk.never_holds(&first);
@@ -489,7 +568,7 @@ struct Desk {
     notary: Notary,
     kv: MemoryKv,
     now: u64,
-    happened: Vec<(Moment, Event<(), ()>)>,
+    happened: Vec<(Moment, Event<(), Outcome>)>,
 }
 
 /// Runs a scenario, then handles the same events again on an empty store: it must come out the same.
@@ -509,7 +588,7 @@ impl Desk {
         Self { notary, kv: MemoryKv::default(), now: FROM, happened: Vec::new() }
     }
 
-    fn happens(&mut self, moment: Moment, event: Event<(), ()>) -> Answer {
+    fn happens(&mut self, moment: Moment, event: Event<(), Outcome>) -> Answer {
         let tx = Tx::new(&self.kv);
         let answer = self.notary.handle(&tx, &moment, event.clone()).unwrap();
         let writes = tx.into_writes();
@@ -529,7 +608,21 @@ impl Desk {
     }
 
     fn sends(&mut self, from: NodeId, part: &NotaryPart) -> Result<(), Reason> {
-        self.says(from, Message::Notarise(part.clone()))
+        self.says(from, Message::Notarise(part.clone()))?;
+        self.work();
+        Ok(())
+    }
+
+    /// Does all jobs that wait, as one batch; gives how many they were.
+    fn work(&mut self) -> usize {
+        let rows = JOBS.rows(&self.kv, None, usize::MAX).unwrap();
+        let jobs: Vec<Job> = rows.iter().map(|(_, row)| decode(row, "a job").unwrap()).collect();
+        let outcomes = self.notary.perform_all(&self.kv, &jobs, self.moment().entropy).unwrap();
+        for ((number, _), outcome) in sudare_crypto::pairs(&rows, &outcomes).unwrap() {
+            let (job, outcome) = (number.0, *outcome);
+            self.happens(self.moment(), Event::Done { job, outcome }).unwrap();
+        }
+        jobs.len()
     }
 
     fn tick(&mut self, now: u64) {
@@ -561,7 +654,7 @@ impl Desk {
     }
 
     fn not_recorded(&mut self, from: NodeId, part: &NotaryPart, reason: Reason) {
-        let tx = Shaped::of(part, NETWORK, notary_id()).unwrap().tx;
+        let tx = Part::of(part.clone(), from, NETWORK, notary_id()).unwrap().tx;
         assert_eq!(self.sends(from, part), Ok(()));
         assert_eq!(self.take(), [(from, Message::NotRecorded { tx, reason })]);
     }

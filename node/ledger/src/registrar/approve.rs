@@ -18,6 +18,8 @@ use crate::transaction::TxId;
 
 /// The most requests of one custodian that are being checked, or were refused and are remembered until their windows end.
 pub(super) const UNAPPROVED_MAX: u64 = 1_024;
+/// A leg with more outputs than this is checked by itself.
+const TOGETHER_OUTPUTS_MAX: usize = 16;
 
 impl Registrar {
     /// A custodian asks for an approval.
@@ -53,7 +55,7 @@ impl Registrar {
         STATES.put(tx, &key, &standing);
         if standing.state == LegState::Checking {
             REQUESTS.put(tx, &key, &request);
-            start(tx, &Job::Check(key))?;
+            start(tx, &check_of(key, request.leg.outputs.len()))?;
         } else {
             self.answer_again(tx, now, &key, &request, &standing)?;
         }
@@ -199,6 +201,10 @@ impl Registrar {
         let answer = Message::Approved { tx: key.leg.tx, index: key.leg.index, outcome };
         send(tx, now, key.from, Some(now.saturating_add(ANSWER_MS)), answer)
     }
+}
+
+const fn check_of(key: RequestKey, outputs: usize) -> Job {
+    if outputs > TOGETHER_OUTPUTS_MAX { Job::CheckLarge(key) } else { Job::Check(key) }
 }
 
 fn count_down(tx: &Tx<'_>, from: NodeId) -> Result<(), StorageError> {

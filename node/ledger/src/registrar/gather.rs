@@ -61,7 +61,7 @@ impl Registrar {
         rng: &mut impl CryptoRngCore,
     ) -> Result<Task, StorageError> {
         Ok(match job {
-            Job::Check(key) => match ordinary(self.parse(kv, key))? {
+            Job::Check(key) | Job::CheckLarge(key) => match ordinary(self.parse(kv, key))? {
                 Ok((parsed, claims)) => {
                     Task { state: State::Parsed(Box::new(parsed)), claims: Some(claims) }
                 }

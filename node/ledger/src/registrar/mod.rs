@@ -108,6 +108,8 @@ pub enum Job {
     Build(Hash),
     /// Verify commit, receipt and spend signatures.
     Verify(RequestKey, Box<Finalisation>),
+    /// As [`Job::Check`], of a leg that costs as much as many.
+    CheckLarge(RequestKey),
 }
 
 /// What a job gives.
@@ -251,7 +253,7 @@ impl Registrar {
         JOBS.delete(tx, &Be(number));
         let job: Job = decode(&bytes, "a job").map_err(|_| StorageError::Damaged("job"))?;
         match (job, outcome) {
-            (Job::Check(key), Outcome::Checked(result)) => {
+            (Job::Check(key) | Job::CheckLarge(key), Outcome::Checked(result)) => {
                 self.checked(tx, moment.now, key, result.map(|reading| *reading))
             }
             (Job::Build(issue), Outcome::Built(result)) => self.built(tx, moment, issue, result),
@@ -322,6 +324,8 @@ impl Machine for Registrar {
     fn lane(&self, job: &Job) -> Lane {
         match job {
             Job::Check(_) | Job::Verify(..) => Lane::Gathered,
+            // By itself, so that no ordinary leg is in a batch with many large ones.
+            Job::CheckLarge(_) => Lane::Prompt,
             Job::Build(_) => Lane::Background,
         }
     }

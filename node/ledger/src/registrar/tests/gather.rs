@@ -56,3 +56,25 @@ fn a_batch_gives_each_job_what_it_comes_to_alone_and_each_culprit_its_own_refusa
         "{together:?}"
     );
 }
+
+#[test]
+fn a_large_leg_is_checked_by_itself_so_that_no_small_one_waits_for_its_batch() {
+    let mut world = World::new();
+    let notes = world.a.notes.clone();
+    let to = vec![("bob", 1); 16];
+    let large = world.transfer(&notes[..1], &[to.as_slice(), &[("alice", 84)]].concat());
+    let small = world.transfer(&notes[1..2], &[&to[..15], &[("alice", 35)]].concat());
+    for assembled in [&large, &small] {
+        world.registrar.message(world.a.id(), Message::Approve(assembled.request(0))).unwrap();
+    }
+    let rows = JOBS.rows(&world.registrar.kv, None, 10).unwrap();
+    let lanes = rows.iter().map(|(_, row)| {
+        let job = sudare_crypto::encoding::decode(row, "a job").unwrap();
+        world.registrar.machine.lane(&job)
+    });
+    assert_eq!(lanes.collect::<Vec<_>>(), [Lane::Prompt, Lane::Gathered]);
+    world.registrar.work();
+    let answers = world.registrar.sent();
+    let approved = |message: &Message| matches!(message, Message::Approved { outcome: Ok(_), .. });
+    assert_eq!(answers.iter().filter(|(_, message)| approved(message)).count(), 2);
+}
