@@ -4,6 +4,7 @@
 mod agreement;
 mod attacks;
 mod batch;
+mod bounds;
 mod challenge;
 mod edits;
 mod hidden;
