@@ -4,12 +4,14 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
 use fjall::{
     AbstractTree, Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, LsmError,
     PersistMode,
+    compaction::Leveled,
     config::{
         BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
         PartitioningPolicy, PinningPolicy,
@@ -19,7 +21,9 @@ use fjall::{
 const KEYSPACE: &str = "tables";
 
 // A node has to fit into 100 MB: at most four memtables are in memory, and the filters take 1.5 bytes a key.
-const MEMTABLE_BYTES: u64 = 8 << 20;
+const MEMTABLE_BYTES: u64 = 4 << 20;
+/// A compaction has the file it writes in memory: the index of a file is written last, and its keys are slices of blocks.
+const FILE_BYTES: u64 = 8 << 20;
 const CACHE_BYTES: u64 = 8 << 20;
 const JOURNALS_BYTES: u64 = 128 << 20;
 const BLOOM_BITS_PER_KEY: f32 = 12.0;
@@ -79,6 +83,7 @@ fn keyspace_options() -> KeyspaceCreateOptions {
     let bloom = BloomConstructionPolicy::BitsPerKey(BLOOM_BITS_PER_KEY);
     KeyspaceCreateOptions::default()
         .max_memtable_size(MEMTABLE_BYTES)
+        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(FILE_BYTES)))
         .data_block_compression_policy(CompressionPolicy::disabled())
         .index_block_compression_policy(CompressionPolicy::disabled())
         .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(bloom)))

@@ -70,8 +70,8 @@ fn add_latency(report: &mut Report, full: &Latency, half: &Latency) {
     report.value("half_p99_ms", float(half.p99_ms), "ms", what);
 }
 
-/// The run that goes on for minutes: throughput of all of it and of its slowest minute, and memory after the first minute and
-/// at the end.
+/// The run that goes on for minutes: throughput of all of it and of its slowest minute, and memory after the first minute, after
+/// half and at the end.
 fn add_minutes(report: &mut Report, minutes: &[Minute], bound: f64) {
     let (Some(first), Some(last)) = (minutes.first(), minutes.last()) else { return };
     let settled: u64 = minutes.iter().map(|minute| minute.settled).sum();
@@ -84,13 +84,21 @@ fn add_minutes(report: &mut Report, minutes: &[Minute], bound: f64) {
     let rates = minutes.iter().map(|one| float(one.settled) / one.seconds.max(f64::MIN_POSITIVE));
     let slowest = rates.fold(f64::INFINITY, f64::min);
     report.value("sustained_slowest_per_s", slowest, "1/s", "the same in the slowest minute");
-    let memory = |minute: &Minute| {
-        let bytes: u64 = minute.usage.values().map(|one| one.memory).sum();
-        float(bytes >> 20)
-    };
     let what = "memory of all nodes after the first minute";
-    report.value("sustained_rss_mb_first", memory(first), "MiB", what);
-    report.value("sustained_rss_mb_last", memory(last), "MiB", "the same at the end");
+    report.value("sustained_rss_mb_first", float(first.memory_mb()), "MiB", what);
+    let half = minutes.get(minutes.len() / 2).unwrap_or(last);
+    report.value("sustained_rss_mb_half", float(half.memory_mb()), "MiB", "the same after half");
+    let what = "the same at the end";
+    report.value("sustained_rss_mb_last", float(last.memory_mb()), "MiB", what);
+    for (role, .., key) in ROLES {
+        let memory = |minute: &Minute| minute.usage.get(&role).map_or(0, |one| one.memory) >> 20;
+        let what = format!(
+            "of every {role} at the end; {} after the first minute, {} after half",
+            memory(first),
+            memory(half)
+        );
+        report.value(key, float(memory(last)), "MiB", what);
+    }
 }
 
 /// CPU time and memory of the nodes, all and by role.
@@ -102,7 +110,7 @@ fn add_costs(report: &mut Report, load: &Load, transfers: u64, proofs_us: f64) {
     };
     let all: f64 = ROLES.iter().map(|(role, ..)| cpu_ms(*role)).sum();
     report.value("cpu_ms_per_transfer", all, "ms", "CPU time of all nodes, a transfer");
-    for (role, key, _) in ROLES {
+    for (role, key, ..) in ROLES {
         report.value(key, cpu_ms(role), "ms", format!("of every {role}"));
     }
     for (threads, key, what) in THREADS {
@@ -115,7 +123,7 @@ fn add_costs(report: &mut Report, load: &Load, transfers: u64, proofs_us: f64) {
     }
     let what = "proofs_us / cpu_ms_per_transfer: proofs in that CPU time";
     report.value("proofs_share", proofs_us / 1e3 / all, "", what);
-    for (role, _, key) in ROLES {
+    for (role, _, key, _) in ROLES {
         let memory = |usage: &ByRole| usage.get(&role).map_or(0, |one| one.memory);
         let (before, after) = (memory(&load.before) >> 20, memory(&load.after) >> 20);
         let what = format!("memory of every {role} at the end; {before} before the transfers");
@@ -123,12 +131,12 @@ fn add_costs(report: &mut Report, load: &Load, transfers: u64, proofs_us: f64) {
     }
 }
 
-/// Roles, with the keys of their CPU time and memory.
-const ROLES: [(Role, &str, &str); 4] = [
-    (Role::Custodian, "cpu_ms_custodians", "rss_mb_custodians"),
-    (Role::Registrar, "cpu_ms_registrar", "rss_mb_registrar"),
-    (Role::Notary, "cpu_ms_notary", "rss_mb_notary"),
-    (Role::Regulator, "cpu_ms_regulator", "rss_mb_regulator"),
+/// Roles, with the keys of their CPU time, of their memory and of their memory after the long run.
+const ROLES: [(Role, &str, &str, &str); 4] = [
+    (Role::Custodian, "cpu_ms_custodians", "rss_mb_custodians", "sustained_rss_mb_custodians"),
+    (Role::Registrar, "cpu_ms_registrar", "rss_mb_registrar", "sustained_rss_mb_registrar"),
+    (Role::Notary, "cpu_ms_notary", "rss_mb_notary", "sustained_rss_mb_notary"),
+    (Role::Regulator, "cpu_ms_regulator", "rss_mb_regulator", "sustained_rss_mb_regulator"),
 ];
 
 /// What threads do, with the keys of their CPU time.

@@ -49,6 +49,14 @@ pub(super) struct Minute {
     pub(super) usage: ByRole,
 }
 
+impl Minute {
+    /// Memory of all nodes at its end, MiB.
+    pub(super) fn memory_mb(&self) -> u64 {
+        let bytes: u64 = self.usage.values().map(|one| one.memory).sum();
+        bytes >> 20
+    }
+}
+
 /// What the network did.
 pub(super) struct Load {
     pub(super) took_ms: u64,
@@ -169,13 +177,15 @@ async fn sustained(made: &Made, desk: &Arc<Desk>, minutes: u64) -> Result<Vec<Mi
         let settled_now = settled.saturating_sub(settled_before);
         (settled_before, at) = (settled, elapsed);
         let rate = float(settled_now) / seconds;
+        let minute = Minute { settled: settled_now, seconds, usage: by_role(made)? };
         // Whoever has closed standard error doesn't want to know.
         let _ = writeln!(
             std::io::stderr(),
-            "minute {} of {minutes}: {rate:.1} transfers settled a second",
-            done.len().saturating_add(1)
+            "minute {} of {minutes}: {rate:.1} transfers settled a second, {} MiB",
+            done.len().saturating_add(1),
+            minute.memory_mb()
         );
-        done.push(Minute { settled: settled_now, seconds, usage: by_role(made)? });
+        done.push(minute);
         Ok(())
     };
     let at_most = Duration::from_secs(minutes.saturating_mul(60));
