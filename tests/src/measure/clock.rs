@@ -5,7 +5,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::Failed;
 
 /// One thing to be timed.
-pub(super) type Action<'a> = &'a mut dyn FnMut() -> Result<(), Failed>;
+pub type Action<'a> = &'a mut dyn FnMut() -> Result<(), Failed>;
 
 /// CPU time that this thread has used, ns.
 pub(super) fn thread_ns() -> u64 {
@@ -15,8 +15,7 @@ pub(super) fn thread_ns() -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
-/// Runs each action in turn, all of them `rounds` times, and gives the median CPU time of each, in microseconds. In turn, so
-/// that whatever else the machine does touches all of them alike.
+/// As [`medians_of`], for a number of actions that the compiler knows.
 pub(super) fn medians_us<const N: usize>(
     rounds: usize,
     actions: [Action<'_>; N],
@@ -25,8 +24,13 @@ pub(super) fn medians_us<const N: usize>(
     medians.try_into().map_err(|_| Failed::Wrong("one time an action".into()))
 }
 
-/// As [`medians_us`], for any number of actions.
-pub(super) fn medians_of<'a>(
+/// Runs each action in turn, all of them `rounds` times, and gives the median CPU time of each, in microseconds. In turn, so
+/// that whatever else the machine does touches all of them alike.
+///
+/// # Errors
+///
+/// That of the action that fails.
+pub fn medians_of<'a>(
     rounds: usize,
     actions: impl IntoIterator<Item = Action<'a>>,
 ) -> Result<impl Iterator<Item = f64>, Failed> {

@@ -9,7 +9,9 @@ mod issue;
 mod leg;
 mod network;
 mod plot;
+mod proving;
 mod report;
+mod timing;
 mod verification;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use sudare_ledger::leg::{BuildError, LegError, OpenError, TearOffError};
 use sudare_ledger::transaction::CommitError;
 use sudare_ledger::tree::{CheckpointError, SignedTextError, TreeError};
 
+pub use clock::{Action, medians_of};
 pub use fixture::Transfer;
 pub use plot::{Line, Plot};
 pub use report::{Machine, Report, Value};
@@ -40,6 +43,10 @@ pub enum Topic {
     Dlog,
     /// A transfer's proofs verified in batches, beside the crates one by one and the limit of the arithmetic
     Verification,
+    /// Range proofs made, beside the bulletproofs crate making the same
+    Proving,
+    /// Whether the time of what handles secrets depends on them
+    Timing,
 }
 
 impl Topic {
@@ -52,6 +59,8 @@ impl Topic {
             Self::Network => "network",
             Self::Dlog => "dlog",
             Self::Verification => "verification",
+            Self::Proving => "proving",
+            Self::Timing => "timing",
         }
     }
 }
@@ -78,6 +87,8 @@ pub fn run(topic: Topic, options: &Options) -> Result<Report, Failed> {
         Topic::Network => network::run(options),
         Topic::Dlog => dlog::run(quick),
         Topic::Verification => verification::run(quick),
+        Topic::Proving => proving::run(quick),
+        Topic::Timing => timing::run(quick),
     }
 }
 
