@@ -1,5 +1,9 @@
-//! Renderings of the ledger for programs and people: what is JSON stands here, never on domain types.
+//! Renderings of the ledger for programs and people, and the HTTP API with the institution's own masters.
 #![forbid(unsafe_code)]
 
+pub mod access;
+pub mod http;
+pub mod masters;
 pub mod packet;
+pub mod store;
 pub mod view;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sudare_crypto::derive::Seed;
 use sudare_crypto::{Hash, NodeId};
 
+use crate::http::ApiConfig;
 use crate::in_force::{self, InForceError};
 use crate::membership::{Member, Membership, MembershipError};
 use crate::net::Identity;
@@ -37,6 +38,9 @@ pub struct Config {
     /// Threads that build and check proofs; all cores if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,
+    /// The HTTP API, if the node serves one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<ApiConfig>,
 }
 
 /// Why a node's configuration can't be used.
@@ -112,6 +116,9 @@ impl Loaded {
             &mut config.data,
         ] {
             *file = folder.join(&*file);
+        }
+        if let Some(api) = &mut config.api {
+            api.resolve(folder);
         }
         let network =
             Hash::from_hex(&config.network).ok_or_else(|| ConfigError::Network(path.to_owned()))?;

@@ -114,6 +114,7 @@ fn make(folder: &Path, plan: &[Planned], now: u64) -> Result<Made, InitError> {
             seed: "seed.key".into(),
             data: "data".into(),
             workers: None,
+            api: None,
         };
         let text =
             toml::to_string(&config).map_err(|error| InitError::Config(error.to_string()))?;

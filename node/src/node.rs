@@ -24,6 +24,7 @@ use sudare_ledger::tree::SignedCheckpoint;
 use crate::cli::Failure;
 use crate::clock::now_ms;
 use crate::config::{Config, ConfigError, Loaded};
+use crate::http::Http;
 use crate::in_force;
 use crate::membership::{Member, Membership};
 use crate::net::{Endpoint, Options, Origin};
@@ -78,8 +79,13 @@ pub async fn run(config: &Path) -> Result<(), Failure> {
         }
         Role::Regulator => Running::start(Regulator::new(network, seed), RegulatorReads, setup),
     }?;
+    let api = Http::start(&node).await?;
     tracing::info!(%address, "ready");
-    Ok(running.until_signal().await?)
+    let stopped = running.until_signal().await;
+    if let Some(api) = api {
+        api.stop().await;
+    }
+    Ok(stopped?)
 }
 
 /// Takes a new membership list into force as soon as its file is there.

@@ -32,7 +32,11 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("fjall", &["sudare", "sudare-tests"]),
     ("quinn", &["sudare", "sudare-tests"]),
     ("rustls", &["sudare", "sudare-tests"]),
-    ("tokio", &["sudare", "sudare-tests"]),
+    ("tokio", &["sudare-api", "sudare", "sudare-tests"]),
+    ("tokio-rustls", &["sudare", "sudare-tests"]),
+    ("axum", &["sudare-api"]),
+    ("hyper", &["sudare-api"]),
+    ("sqlx", &["sudare-api"]),
     ("rcgen", &["sudare", "sudare-tests"]),
     ("serde", &["sudare-api", "sudare", "sudare-tests"]),
 ];

@@ -26,6 +26,7 @@ use sudare_disclosure::threshold::CeremonyError;
 use sudare_ledger::messages::Reason;
 
 use crate::config::ConfigError;
+use crate::http::HttpError;
 use crate::net::certificate::CertificateError;
 use crate::net::{NetError, StartError};
 use crate::network::InitError;
@@ -161,6 +162,9 @@ pub enum Failure {
     /// A step of a ceremony.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
+    /// The HTTP API.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// A file.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
@@ -184,6 +188,7 @@ impl Failure {
             | Self::Malformed(_)
             | Self::Init(_)
             | Self::Certificate(_)
+            | Self::Http(_)
             | Self::File(..) => 4,
         })
     }

@@ -93,6 +93,18 @@ impl Network {
         let _ = node.ended().well();
     }
 
+    /// Kills a node's process, as a crash would.
+    pub fn kill(&mut self, name: &str) {
+        let node = self.nodes.remove(name).unwrap();
+        node.signal(Signal::KILL);
+        let _ = node.ended();
+    }
+
+    /// What a running node's process has written so far.
+    pub fn said(&self, name: &str) -> String {
+        self.nodes[name].said_so_far()
+    }
+
     /// The status of a node, when it answers.
     pub async fn status(&self, name: &str) -> Status {
         let connection = Connection::open(&self.config(name)).unwrap().patient(PATIENCE);

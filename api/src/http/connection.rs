@@ -1,0 +1,77 @@
+//! Connections: how many, how slow, and how they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::Api;
+
+/// How many connections are served at a time; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 512;
+/// How long a peer may take to send the head of a request, and to be idle between requests.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// The longest head, in bytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 64;
+
+/// The connections of one listener.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    api: Api,
+    places: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Connections {
+    /// None yet. All end after the request at hand once `stop` holds true.
+    #[must_use]
+    pub fn new(api: Api, stop: watch::Receiver<bool>) -> Self {
+        Self { api, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), stop }
+    }
+
+    /// Waits for a place for one more connection.
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
+    /// Waits until no connection is left.
+    pub async fn ended(&self) {
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        drop(self.places.acquire_many(all).await);
+    }
+
+    /// Serves a connection whose peer has shown this certificate (DER) and its key.
+    pub async fn serve<S>(&self, stream: S, certificate: &[u8], place: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let client = self.api.client(certificate);
+        let service = TowerToHyperService::new(self.api.router(client));
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let mut stop = self.stop.clone();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            _ = stop.wait_for(|stop| *stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection of the API ended early");
+        }
+        drop(place);
+    }
+}

@@ -1,0 +1,172 @@
+//! The HTTP API: what a node serves on a connection whose peer it has authenticated.
+
+mod connection;
+mod limits;
+mod masters;
+mod openapi;
+pub mod problem;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, MatchedPath, Path, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+pub use self::connection::Connections;
+use self::limits::Limits;
+use self::problem::Problem;
+use crate::access::Client;
+use crate::store::Store;
+
+/// The longest body of a request, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a request may take.
+const REQUEST_WITHIN: Duration = Duration::from_secs(30);
+/// The header that names a request in answers and logs.
+const TRACE: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the time, in microseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The API of one node.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    house: String,
+    clients: BTreeMap<String, Client>,
+    clock: Clock,
+    limits: Limits,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("house", &self.0.house).finish_non_exhaustive()
+    }
+}
+
+/// Two clients of a configuration that can't be told apart, or one that can't be recognised.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ClientsError {
+    /// The certificate's hash has another form.
+    #[error(
+        "the API client {0}: `certificate` must be the SHA-256 of its certificate, 64 lower-case hexadecimal digits"
+    )]
+    Certificate(String),
+    /// Names or certificates repeat.
+    #[error("the API client {0} has the name or certificate of another: both must be unique")]
+    Twice(String),
+}
+
+impl Api {
+    /// The API of the institution `house` for these clients.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientsError`].
+    pub fn new(
+        store: Store,
+        house: String,
+        clients: Vec<Client>,
+        clock: Clock,
+    ) -> Result<Self, ClientsError> {
+        let mut known: BTreeMap<String, Client> = BTreeMap::new();
+        for client in clients {
+            let hash = &client.certificate;
+            if hash.len() != 64 || !hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                return Err(ClientsError::Certificate(client.name));
+            }
+            if known.contains_key(hash) || known.values().any(|one| one.name == client.name) {
+                return Err(ClientsError::Twice(client.name));
+            }
+            known.insert(hash.clone(), client);
+        }
+        let limits = Limits::default();
+        Ok(Self(Arc::new(Inner { store, house, clients: known, clock, limits })))
+    }
+
+    /// The client with this certificate (DER): [AUT-1].
+    #[must_use]
+    pub fn client(&self, certificate: &[u8]) -> Option<Client> {
+        let hash: String = Sha256::digest(certificate).iter().map(|b| format!("{b:02x}")).collect();
+        self.0.clients.get(&hash).cloned()
+    }
+
+    /// Answers requests of one peer; `None` is a peer whose certificate is valid but no client's.
+    #[must_use]
+    pub fn router(&self, client: Option<Client>) -> Router {
+        let router = Router::new()
+            .route("/openapi.json", get(|| async { Json(openapi::document()) }))
+            .route("/problems/{code}", get(problem_page))
+            .merge(masters::routes())
+            .fallback(|| async { Problem::NotFound })
+            .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .layer(from_fn_with_state(self.clone(), around))
+            .layer(Extension(client));
+        router.with_state(self.clone())
+    }
+
+    fn now(&self) -> i64 {
+        (self.0.clock)()
+    }
+}
+
+/// What holds for every request: a known client, its rate, a time limit, a trace id. Logs name no row: paths are patterns.
+async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let trace = Uuid::now_v7().simple().to_string();
+    let client = request.extensions().get::<Option<Client>>().cloned().flatten();
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let mut answer = match &client {
+        None => Problem::UnknownClient.into_response(),
+        Some(client) => match api.0.limits.take(&client.name, api.now()) {
+            Err(seconds) => Problem::TooMany(seconds).into_response(),
+            Ok(()) => {
+                let run = timeout(REQUEST_WITHIN, next.run(request));
+                run.await.unwrap_or_else(|_| Problem::Internal.into_response())
+            }
+        },
+    };
+    if let Some(problem) = problem_of(&mut answer) {
+        let allow = answer.headers().get(header::ALLOW).cloned();
+        answer = problem.answer(&trace);
+        answer.headers_mut().extend(allow.map(|value| (header::ALLOW, value)));
+    }
+    let client = client.map_or_else(|| "-".to_owned(), |client| client.name);
+    let path = path.unwrap_or_else(|| "-".to_owned());
+    tracing::info!(trace, client, %method, path, status = answer.status().as_u16(), "request");
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::from_str(&trace) {
+        headers.insert(TRACE, value);
+    }
+    answer
+}
+
+/// The problem that an answer stands for; what axum refuses by itself is a request that it can't read.
+fn problem_of(answer: &mut Response) -> Option<Problem> {
+    let own = answer.extensions_mut().remove::<Problem>();
+    own.or_else(|| {
+        let unread = || Problem::Malformed("the path or a header can't be read".into());
+        answer.status().is_client_error().then(unread)
+    })
+}
+
+async fn problem_page(Path(code): Path<String>) -> Result<Response, Problem> {
+    let about = Problem::ALL.into_iter().find(|about| about.code == code);
+    let about = about.ok_or(Problem::NotFound)?;
+    let text = format!("{} ({})\n\n{}\n\n{}\n", about.code, about.status, about.title, about.next);
+    Ok((StatusCode::OK, text).into_response())
+}

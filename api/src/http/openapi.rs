@@ -1,0 +1,290 @@
+//! The OpenAPI 3.1 document, made from the same tables as checks and paths.
+
+use serde_json::{Map, Value, json};
+
+use super::masters::{KEY_MAX, PAGE};
+use super::problem::Problem;
+use crate::masters::{Field, Form, Kind};
+
+const ID: &str = "^[0-9a-f]{32}$";
+const ETAG: &str = "^\"v[1-9][0-9]{0,17}\"$";
+
+/// The document.
+pub(super) fn document() -> Value {
+    let (mut paths, mut schemas) = (Map::new(), shared_schemas());
+    paths.insert("/openapi.json".into(), json!({ "get": operation("openapi", "This document.", &[], &json!({
+        "200": { "description": "The document.", "content": { "application/json": { "schema": { "type": "object" } } } }
+    })) }));
+    paths.insert("/problems/{code}".into(), json!({ "get": operation("problem", "What a problem's type means.", &[path_parameter("code", &codes())], &json!({
+        "200": { "description": "The page.", "content": { "text/plain; charset=utf-8": { "schema": { "type": "string" } } } },
+        "404": reference("Problem404"),
+    })) }));
+    for kind in Kind::ALL {
+        schemas.insert(kind.name().into(), schema(kind));
+        schemas.insert(format!("{}Row", kind.name()), row_schema(kind));
+        paths.extend(paths_of(kind));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Sudare",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Masters of a node of the ledger. Rules: specs/api.md.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "mutualTLS": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": responses(),
+            "securitySchemes": { "mutualTLS": { "type": "mutualTLS", "description": "A client certificate that the node's configuration names." } },
+        },
+    })
+}
+
+fn paths_of(kind: Kind) -> [(String, Value); 3] {
+    let (path, name) = (kind.path(), kind.name());
+    let id = || path_parameter("id", &json!({ "type": "string", "pattern": ID }));
+    let row = json!({ "$ref": format!("#/components/schemas/{name}Row") });
+    let body = json!({ "required": true, "content": { "application/json": { "schema": { "$ref": format!("#/components/schemas/{name}") } } } });
+    let page = [
+        query_parameter(
+            "limit",
+            &json!({ "type": "integer", "minimum": 1, "maximum": PAGE.0, "default": PAGE.1 }),
+        ),
+        query_parameter("cursor", &json!({ "type": "string", "pattern": ID })),
+    ];
+    let past = [
+        id(),
+        query_parameter(
+            "limit",
+            &json!({ "type": "integer", "minimum": 1, "maximum": PAGE.0, "default": PAGE.1 }),
+        ),
+        query_parameter("cursor", &json!({ "type": "string", "pattern": "^[0-9]{1,9}$" })),
+    ];
+    let key = header_parameter(
+        "Idempotency-Key",
+        true,
+        &json!({ "type": "string", "pattern": format!("^[!-~]{{1,{KEY_MAX}}}$") }),
+    );
+    let matching =
+        header_parameter("If-Match", true, &json!({ "type": "string", "pattern": ETAG }));
+    let known = header_parameter("If-None-Match", false, &json!({ "type": "string" }));
+    let written = json!({ "$ref": "#/components/schemas/Written" });
+    let created = tagged("Made, now or by the same request before.", &written);
+    let mut post = operation(
+        &format!("create{name}"),
+        "Make a row.",
+        &[key],
+        &with_problems(json!({ "201": created }), &["400", "403", "413", "415", "422"]),
+    );
+    let mut put = operation(
+        &format!("update{name}"),
+        "Replace a row's values.",
+        &[id(), matching],
+        &with_problems(
+            json!({ "200": tagged("Replaced.", &written) }),
+            &["400", "403", "404", "412", "413", "415", "422", "428"],
+        ),
+    );
+    post["requestBody"] = body.clone();
+    put["requestBody"] = body;
+    let list = operation(
+        &format!("list{name}"),
+        "List rows by id.",
+        &page,
+        &with_problems(json!({ "200": answer("A page.", &page_schema(&row)) }), &["400", "403"]),
+    );
+    let read = operation(
+        &format!("read{name}"),
+        "Read a row.",
+        &[id(), known],
+        &with_problems(
+            json!({ "200": tagged("The row.", &row), "304": { "description": "It is what `If-None-Match` says." } }),
+            &["400", "403", "404"],
+        ),
+    );
+    let version = json!({ "$ref": "#/components/schemas/Version" });
+    let history = operation(
+        &format!("history{name}"),
+        "List all versions of a row, oldest first.",
+        &past,
+        &with_problems(
+            json!({ "200": answer("A page.", &page_schema(&version)) }),
+            &["400", "403", "404"],
+        ),
+    );
+    [
+        (format!("/v1/{path}"), json!({ "get": list, "post": post })),
+        (format!("/v1/{path}/{{id}}"), json!({ "get": read, "put": put })),
+        (format!("/v1/{path}/{{id}}/history"), json!({ "get": history })),
+    ]
+}
+
+fn operation(id: &str, summary: &str, parameters: &[Value], responses: &Value) -> Value {
+    let responses = with_problems(responses.clone(), &["401", "405", "429", "500"]);
+    json!({ "operationId": id, "summary": summary, "parameters": parameters, "responses": responses })
+}
+
+fn with_problems(mut responses: Value, statuses: &[&str]) -> Value {
+    if let Value::Object(responses) = &mut responses {
+        for status in statuses {
+            responses.insert((*status).into(), reference(&format!("Problem{status}")));
+        }
+    }
+    responses
+}
+
+fn reference(response: &str) -> Value {
+    json!({ "$ref": format!("#/components/responses/{response}") })
+}
+
+fn answer(description: &str, schema: &Value) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+}
+
+fn tagged(description: &str, schema: &Value) -> Value {
+    let mut answer = answer(description, schema);
+    answer["headers"] =
+        json!({ "ETag": { "required": true, "schema": { "type": "string", "pattern": ETAG } } });
+    answer
+}
+
+fn path_parameter(name: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "schema": schema })
+}
+
+fn query_parameter(name: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "query", "required": false, "schema": schema })
+}
+
+fn header_parameter(name: &str, required: bool, schema: &Value) -> Value {
+    json!({ "name": name, "in": "header", "required": required, "schema": schema })
+}
+
+fn codes() -> Value {
+    json!({ "type": "string", "enum": Problem::ALL.map(|about| about.code) })
+}
+
+/// One response a status, which may stand for several problems.
+fn responses() -> Value {
+    let mut responses = Map::new();
+    for about in Problem::ALL {
+        let status = about.status.as_u16();
+        let same = Problem::ALL.into_iter().filter(|other| other.status == about.status);
+        let description: Vec<&str> = same.map(|other| other.title).collect();
+        responses.insert(format!("Problem{status}"), json!({
+            "description": description.join(" Or: "),
+            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+        }));
+    }
+    Value::Object(responses)
+}
+
+fn shared_schemas() -> Map<String, Value> {
+    let types: Vec<String> =
+        Problem::ALL.iter().map(|about| format!("/problems/{}", about.code)).collect();
+    let mut schemas = Map::new();
+    schemas.insert("Problem".into(), json!({
+        "type": "object",
+        "required": ["type", "title", "status", "next", "trace_id"],
+        "properties": {
+            "type": { "type": "string", "enum": types },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "next": { "type": "string", "description": "What to do next." },
+            "trace_id": { "type": "string" },
+            "errors": { "type": "array", "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": { "pointer": { "type": "string" }, "detail": { "type": "string" } },
+            } },
+        },
+    }));
+    schemas.insert("Written".into(), json!({
+        "type": "object",
+        "required": ["id", "version"],
+        "properties": { "id": { "type": "string", "pattern": ID }, "version": { "type": "integer", "minimum": 1 } },
+    }));
+    schemas.insert(
+        "Version".into(),
+        json!({
+            "type": "object",
+            "required": ["version", "at", "by"],
+            "properties": {
+                "version": { "type": "integer", "minimum": 1 },
+                "at": { "type": "string", "format": "date-time" },
+                "by": { "type": "string" },
+                "content": { "type": "object", "description": "What was written." },
+            },
+        }),
+    );
+    schemas
+}
+
+fn page_schema(item: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["items"],
+        "properties": {
+            "items": { "type": "array", "items": item, "maxItems": PAGE.0 },
+            "next": { "type": "string", "description": "The path of the next page, if there is one." },
+        },
+    })
+}
+
+fn schema(kind: Kind) -> Value {
+    let properties: Map<String, Value> =
+        kind.fields().map(|field| (field.name.to_owned(), property(field))).collect();
+    let required: Vec<&str> =
+        kind.fields().filter(|field| field.required).map(|field| field.name).collect();
+    json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
+}
+
+fn row_schema(kind: Kind) -> Value {
+    let mut schema = schema(kind);
+    let text = || json!({ "type": "string" });
+    let at = || json!({ "type": "string", "format": "date-time" });
+    let more = [
+        ("id", json!({ "type": "string", "pattern": ID })),
+        ("version", json!({ "type": "integer", "minimum": 1 })),
+        ("owner", text()),
+        ("created_at", at()),
+        ("created_by", text()),
+        ("updated_at", at()),
+        ("updated_by", text()),
+    ];
+    for (name, property) in more {
+        if let Value::Array(required) = &mut schema["required"] {
+            required.push(name.into());
+        }
+        schema["properties"][name] = property;
+    }
+    schema
+}
+
+fn property(field: &Field) -> Value {
+    let mut property = match field.form {
+        Form::Text(max) => json!({ "minLength": 1, "maxLength": max }),
+        Form::Kana(max) => {
+            json!({ "minLength": 1, "maxLength": max, "pattern": "^[\u{ff66}\u{ff71}-\u{ff9f}A-Z0-9 ()./,\u{ff62}\u{ff63}\\\\-]+$" })
+        }
+        Form::Choice(choices) => json!({ "enum": choices }),
+        Form::Digits(count) => json!({ "pattern": format!("^[0-9]{{{count}}}$") }),
+        Form::Quantity => json!({ "pattern": "^(0|[1-9][0-9]{0,19})$" }),
+        Form::Date => json!({ "format": "date" }),
+        Form::Email => json!({ "format": "email", "maxLength": 254 }),
+        Form::Phone => json!({ "pattern": "^\\+?[0-9][0-9-]{4,17}[0-9]$" }),
+        Form::PostalCode => json!({ "pattern": "^[0-9]{3}-[0-9]{4}$" }),
+        Form::Isin => json!({ "pattern": "^[A-Z]{2}[A-Z0-9]{9}[0-9]$" }),
+        Form::Lei => json!({ "pattern": "^[A-Z0-9]{18}[0-9]{2}$" }),
+        Form::Bic => json!({ "pattern": "^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$" }),
+        Form::CorporateNumber => json!({ "pattern": "^[0-9]{13}$" }),
+        Form::Reference(_) => json!({ "pattern": ID }),
+    };
+    property["type"] = json!("string");
+    property["description"] = json!(field.about);
+    property
+}

@@ -1,0 +1,218 @@
+//! What went wrong with a request, for programs and people (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::masters::FieldError;
+use crate::store::StoreError;
+
+/// Why a request was not done. Codes never change their meaning; [`Problem::ALL`] has a page each.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Problem {
+    /// The request is not what the operation takes; says what is wrong.
+    Malformed(String),
+    /// Fields of the body are wrong.
+    Invalid(Vec<FieldError>),
+    /// The client certificate is not one of the node's clients.
+    UnknownClient,
+    /// The client's role does not do this.
+    Forbidden,
+    /// There is no such thing, or not for this client.
+    NotFound,
+    /// The path takes other methods.
+    MethodNotAllowed,
+    /// The body is not JSON by its header.
+    UnsupportedMediaType,
+    /// The body is too long.
+    TooLarge,
+    /// A POST without an idempotency key.
+    KeyMissing,
+    /// The idempotency key was used for another request.
+    KeyReused,
+    /// A change without `If-Match`.
+    PreconditionRequired,
+    /// The row has changed since it was read.
+    Stale,
+    /// More requests than the client may make; seconds until the next one.
+    TooMany(u64),
+    /// The node failed.
+    Internal,
+}
+
+/// A kind of problem as its page says it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct About {
+    /// The last segment of its type.
+    pub code: &'static str,
+    /// The status.
+    pub status: StatusCode,
+    /// What happened.
+    pub title: &'static str,
+    /// What to do next.
+    pub next: &'static str,
+}
+
+impl Problem {
+    /// All kinds.
+    pub const ALL: [About; 14] = [
+        about(
+            "malformed",
+            StatusCode::BAD_REQUEST,
+            "The request is not what the operation takes.",
+            "Compare it with /openapi.json; `detail` says where it differs.",
+        ),
+        about(
+            "invalid",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Fields of the body are wrong.",
+            "Correct the fields that `errors` names and send the request again, with the same idempotency key if it has one.",
+        ),
+        about(
+            "unknown-client",
+            StatusCode::UNAUTHORIZED,
+            "The client certificate is not registered here.",
+            "Have the node's operator add the certificate's SHA-256 to the clients of the API.",
+        ),
+        about(
+            "forbidden",
+            StatusCode::FORBIDDEN,
+            "The client's role does not do this.",
+            "See the matrix of roles in specs/api.md; have another client do it, or its role changed.",
+        ),
+        about(
+            "not-found",
+            StatusCode::NOT_FOUND,
+            "There is no such thing for this client.",
+            "Check the path and id. What belongs to others looks absent.",
+        ),
+        about(
+            "method-not-allowed",
+            StatusCode::METHOD_NOT_ALLOWED,
+            "The path takes other methods.",
+            "See the `Allow` header and /openapi.json.",
+        ),
+        about(
+            "unsupported-media-type",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The body is not declared as JSON.",
+            "Send `Content-Type: application/json`.",
+        ),
+        about(
+            "too-large",
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The body is too long.",
+            "Send at most 65536 bytes.",
+        ),
+        about(
+            "idempotency-key-missing",
+            StatusCode::BAD_REQUEST,
+            "A POST needs an idempotency key.",
+            "Send `Idempotency-Key` with a new random text of up to 64 characters, and the same one when you try again.",
+        ),
+        about(
+            "idempotency-key-reused",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The idempotency key was used for another request.",
+            "Take a new key for a new request.",
+        ),
+        about(
+            "precondition-required",
+            StatusCode::PRECONDITION_REQUIRED,
+            "A change must say which version it changes.",
+            "Read the row and send its `ETag` as `If-Match`.",
+        ),
+        about(
+            "stale",
+            StatusCode::PRECONDITION_FAILED,
+            "The row has changed since it was read.",
+            "Read it again, decide again, and send the new `ETag` as `If-Match`.",
+        ),
+        about(
+            "too-many-requests",
+            StatusCode::TOO_MANY_REQUESTS,
+            "The client makes more requests than it may.",
+            "Wait as long as `Retry-After` says.",
+        ),
+        about(
+            "internal",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The node failed.",
+            "Try again with the same idempotency key; give the operator the `trace_id`.",
+        ),
+    ];
+
+    /// Its kind.
+    #[must_use]
+    pub fn about(&self) -> About {
+        let code = match self {
+            Self::Malformed(_) => "malformed",
+            Self::Invalid(_) => "invalid",
+            Self::UnknownClient => "unknown-client",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::TooLarge => "too-large",
+            Self::KeyMissing => "idempotency-key-missing",
+            Self::KeyReused => "idempotency-key-reused",
+            Self::PreconditionRequired => "precondition-required",
+            Self::Stale => "stale",
+            Self::TooMany(_) => "too-many-requests",
+            Self::Internal => "internal",
+        };
+        let [.., internal] = Self::ALL;
+        Self::ALL.into_iter().find(|about| about.code == code).unwrap_or(internal)
+    }
+
+    /// The answer to the request with this trace id.
+    #[must_use]
+    pub fn answer(&self, trace_id: &str) -> Response {
+        let about = self.about();
+        let mut body = json!({
+            "type": format!("/problems/{}", about.code),
+            "title": about.title,
+            "status": about.status.as_u16(),
+            "next": about.next,
+            "trace_id": trace_id,
+        });
+        match self {
+            Self::Malformed(detail) => body["detail"] = json!(detail),
+            Self::Invalid(errors) => body["errors"] = json!(errors),
+            _ => (),
+        }
+        let mut answer = (about.status, body.to_string()).into_response();
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Self::TooMany(seconds) = self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+        }
+        answer
+    }
+}
+
+/// What the database failed at is for the operator, not for clients.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a request of the API failed");
+        Self::Internal
+    }
+}
+
+/// Carried to where the trace id is known, which makes the answer.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut answer = self.about().status.into_response();
+        answer.extensions_mut().insert(self);
+        answer
+    }
+}
+
+const fn about(
+    code: &'static str,
+    status: StatusCode,
+    title: &'static str,
+    next: &'static str,
+) -> About {
+    About { code, status, title, next }
+}

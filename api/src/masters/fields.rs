@@ -1,0 +1,245 @@
+//! The fields of each kind of master.
+
+/// A kind of master.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Kind {
+    /// A beneficial interest: the product whose units the ledger moves.
+    BeneficialInterest,
+    /// The trust contract that a beneficial interest comes from.
+    TrustContract,
+    /// An investor.
+    Investor,
+    /// Where units are kept for an investor.
+    SafekeepingPlace,
+    /// An institution that holds investors' keys.
+    Custodian,
+    /// Who acts for the beneficiaries.
+    BeneficiaryAgent,
+    /// Who entrusts.
+    Settlor,
+    /// Who is entrusted.
+    Trustee,
+    /// Who manages the entrusted assets.
+    AssetManager,
+}
+
+/// What a field's text must be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// One to so many characters, none of them a control character, not blank at either end.
+    Text(usize),
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// So many decimal digits.
+    Digits(usize),
+    /// A number of atomic units, without leading zeros, below 2^64.
+    Quantity,
+    /// `YYYY-MM-DD`.
+    Date,
+    /// Up to so many half-width characters of the Zengin formats.
+    Kana(usize),
+    /// An address with one `@`, up to 254 characters.
+    Email,
+    /// Digits and hyphens, `+` first allowed, up to 20.
+    Phone,
+    /// `NNN-NNNN`.
+    PostalCode,
+    /// ISO 6166.
+    Isin,
+    /// ISO 17442.
+    Lei,
+    /// ISO 9362.
+    Bic,
+    /// 法人番号.
+    CorporateNumber,
+    /// The id of a row of another kind.
+    Reference(Kind),
+}
+
+/// A field of a kind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Field {
+    /// Its name: in JSON, and of its column.
+    pub name: &'static str,
+    /// What it must be.
+    pub form: Form,
+    /// Whether a row must have it.
+    pub required: bool,
+    /// What it is, for the documentation.
+    pub about: &'static str,
+}
+
+impl Kind {
+    /// All kinds, referenced ones before those that refer to them.
+    pub const ALL: [Self; 9] = [
+        Self::Custodian,
+        Self::BeneficiaryAgent,
+        Self::Settlor,
+        Self::Trustee,
+        Self::AssetManager,
+        Self::SafekeepingPlace,
+        Self::Investor,
+        Self::TrustContract,
+        Self::BeneficialInterest,
+    ];
+
+    /// Its segment of a path.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::BeneficialInterest => "beneficial-interests",
+            Self::TrustContract => "trust-contracts",
+            Self::Investor => "investors",
+            Self::SafekeepingPlace => "safekeeping-places",
+            Self::Custodian => "custodians",
+            Self::BeneficiaryAgent => "beneficiary-agents",
+            Self::Settlor => "settlors",
+            Self::Trustee => "trustees",
+            Self::AssetManager => "asset-managers",
+        }
+    }
+
+    /// Its name in the documentation, and of its schema.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BeneficialInterest => "BeneficialInterest",
+            Self::TrustContract => "TrustContract",
+            Self::Investor => "Investor",
+            Self::SafekeepingPlace => "SafekeepingPlace",
+            Self::Custodian => "Custodian",
+            Self::BeneficiaryAgent => "BeneficiaryAgent",
+            Self::Settlor => "Settlor",
+            Self::Trustee => "Trustee",
+            Self::AssetManager => "AssetManager",
+        }
+    }
+
+    /// Its SQL table.
+    #[must_use]
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::BeneficialInterest => "beneficial_interest",
+            Self::TrustContract => "trust_contract",
+            Self::Investor => "investor",
+            Self::SafekeepingPlace => "safekeeping_place",
+            Self::Custodian => "custodian",
+            Self::BeneficiaryAgent => "beneficiary_agent",
+            Self::Settlor => "settlor",
+            Self::Trustee => "trustee",
+            Self::AssetManager => "asset_manager",
+        }
+    }
+
+    /// Its fields, in order.
+    pub fn fields(self) -> impl Iterator<Item = &'static Field> {
+        let groups: &[&'static [Field]] = match self {
+            Self::BeneficialInterest => &[BENEFICIAL_INTEREST],
+            Self::TrustContract => &[TRUST_CONTRACT],
+            Self::Investor => &[INVESTOR, CONTACT, BANK, INVESTOR_STATE],
+            Self::SafekeepingPlace => &[PARTY, SAFEKEEPING, CONTACT, BANK],
+            Self::Trustee => &[PARTY, BANK],
+            Self::Custodian | Self::BeneficiaryAgent | Self::Settlor | Self::AssetManager => {
+                &[PARTY, CONTACT, BANK]
+            }
+        };
+        groups.to_vec().into_iter().flatten()
+    }
+}
+
+const fn needs(name: &'static str, form: Form, about: &'static str) -> Field {
+    Field { name, form, required: true, about }
+}
+
+const fn may(name: &'static str, form: Form, about: &'static str) -> Field {
+    Field { name, form, required: false, about }
+}
+
+const HOLIDAY: Form =
+    Form::Choice(&["none", "following", "modified_following", "preceding", "modified_preceding"]);
+
+const BENEFICIAL_INTEREST: &[Field] = &[
+    needs("name", Form::Text(128), "name"),
+    needs("kind", Form::Text(35), "kind of interest"),
+    needs("isin", Form::Isin, "ISIN, as in the code of the ledger's asset"),
+    may("trust_contract_id", Form::Reference(Kind::TrustContract), "its trust contract"),
+    may("initial_beneficiary_id", Form::Reference(Kind::Investor), "the first beneficiary"),
+    may(
+        "beneficiary_agent_id",
+        Form::Reference(Kind::BeneficiaryAgent),
+        "who acts for beneficiaries",
+    ),
+    may("set_quantity", Form::Quantity, "units at the start, atomic"),
+    may("set_date", Form::Date, "when it was set up"),
+    needs(
+        "status",
+        Form::Choice(&["preparing", "issued", "redeemed", "cancelled"]),
+        "where it stands",
+    ),
+    may("redemption_date", Form::Date, "when it is to be redeemed"),
+    may("record_date_1", Form::Date, "first record date"),
+    may("record_date_2", Form::Date, "second record date"),
+    needs("holiday_adjustment", HOLIDAY, "what becomes of a date that is no business day"),
+    may("register_annotation", Form::Text(1000), "annotation of the register"),
+    may("comment_1", Form::Text(400), "free comment"),
+    may("comment_2", Form::Text(400), "free comment"),
+];
+
+const TRUST_CONTRACT: &[Field] = &[
+    needs("number", Form::Text(35), "number of the contract"),
+    needs("name", Form::Text(128), "name"),
+    may("fund_number", Form::Text(35), "number of the fund at the trust bank"),
+    may("settlor_id", Form::Reference(Kind::Settlor), "settlor"),
+    may("trustee_id", Form::Reference(Kind::Trustee), "trustee"),
+    may("asset_manager_id", Form::Reference(Kind::AssetManager), "asset manager"),
+];
+
+const INVESTOR: &[Field] = &[
+    may("corporate_number", Form::CorporateNumber, "corporate number, of a legal person"),
+    needs("name", Form::Text(128), "name, as the register shows it"),
+    needs("address", Form::Text(256), "registered address, as the register shows it"),
+    needs("safekeeping_class", Form::Choice(&["own_custody", "safekeeping"]), "how units are kept"),
+    may("safekeeping_place_id", Form::Reference(Kind::SafekeepingPlace), "where units are kept"),
+    may("safekeeping_account", Form::Text(35), "the investor's id at that place"),
+    may("custodian_id", Form::Reference(Kind::Custodian), "who holds the investor's keys"),
+];
+
+const INVESTOR_STATE: &[Field] = &[
+    needs("status", Form::Choice(&["applied", "active", "suspended", "closed"]), "where it stands"),
+    needs("aml_class", Form::Choice(&["low", "medium", "high", "prohibited"]), "risk class"),
+];
+
+const PARTY: &[Field] = &[
+    needs("name", Form::Text(128), "name"),
+    needs("address", Form::Text(256), "registered address"),
+    may("corporate_number", Form::CorporateNumber, "corporate number"),
+    may("bic", Form::Bic, "BIC, for ISO 20022 messages"),
+    may("lei", Form::Lei, "LEI"),
+];
+
+const SAFEKEEPING: &[Field] = &[
+    may("own_account", Form::Text(35), "its own account"),
+    may("custodian_id", Form::Reference(Kind::Custodian), "its custodian"),
+];
+
+const CONTACT: &[Field] = &[
+    may("contact_addressee", Form::Text(128), "addressee of letters"),
+    may("contact_postal_code", Form::PostalCode, "postal code"),
+    may("contact_address", Form::Text(256), "address for letters"),
+    may("phone", Form::Phone, "telephone"),
+    may("email", Form::Email, "e-mail"),
+];
+
+const BANK: &[Field] = &[
+    may("bank_code", Form::Digits(4), "bank, by Zengin code"),
+    may("bank_name_kana", Form::Kana(15), "bank, in kana"),
+    may("branch_code", Form::Digits(3), "branch, by Zengin code"),
+    may("branch_name_kana", Form::Kana(15), "branch, in kana"),
+    may(
+        "deposit_kind",
+        Form::Choice(&["ordinary", "current", "savings", "other"]),
+        "kind of deposit",
+    ),
+    may("account_number", Form::Digits(7), "account number"),
+    may("account_holder_kana", Form::Kana(30), "account holder, in kana"),
+];

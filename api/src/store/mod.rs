@@ -1,0 +1,110 @@
+//! The institution's own database: masters, their history, and what each idempotency key did. SQLite or PostgreSQL behind one
+//! set of statements.
+
+mod rows;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AnyPool, Executor, SqlSafeStr, Transaction};
+
+pub use rows::{Change, Row, Version, Written};
+
+/// How many connections are kept to a database.
+const CONNECTIONS_MAX: u32 = 8;
+/// How long a request waits for a connection, or SQLite for another writer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an idempotency key is remembered, in microseconds.
+const KEY_KEPT_US: i64 = 48 * 3600 * 1_000_000;
+
+/// Two engines, one dialect: what differs stands here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: AnyPool,
+    engine: Engine,
+}
+
+/// Why the database can't do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL names no engine.
+    #[error("the database must be sqlite:FILE or postgres://USER@HOST/NAME")]
+    Url,
+    /// It is of another version of the program.
+    #[error("the database's tables can't be brought up to date: {0}")]
+    Migration(#[from] MigrateError),
+    /// The engine failed.
+    #[error("the database failed: {0}")]
+    Engine(#[from] sqlx::Error),
+    /// A row is not what this program wrote.
+    #[error("the database holds a damaged row of {0}: restore it from a backup")]
+    Damaged(&'static str),
+}
+
+impl Store {
+    /// Opens a database by its URL and brings its tables up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let (engine, url) = if url.starts_with("sqlite:") {
+            (Engine::Sqlite, with_create(url))
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            (Engine::Postgres, url.to_owned())
+        } else {
+            return Err(StoreError::Url);
+        };
+        let options = AnyPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(PATIENCE)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if engine == Engine::Sqlite {
+                        connection.execute(SQLITE_SETTINGS).await?;
+                    }
+                    Ok(())
+                })
+            });
+        let pool = options.connect(&url).await?;
+        let first = include_str!("../../migrations/0001_masters.sql").into_sql_str();
+        let first =
+            Migration::new(1, Cow::Borrowed("masters"), MigrationType::Simple, first, false);
+        Migrator::with_migrations(vec![first]).run(&pool).await?;
+        Ok(Self { pool, engine })
+    }
+
+    /// Closes all connections, after what is under way.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Begins to write. SQLite has one writer at a time: it waits here rather than fail later.
+    async fn write(&self) -> Result<Transaction<'static, sqlx::Any>, StoreError> {
+        let begin = match self.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+            Engine::Postgres => "BEGIN",
+        };
+        Ok(self.pool.begin_with(begin).await?)
+    }
+}
+
+/// Acknowledged is durable; writers wait for each other; references hold.
+const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; \
+                               PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON";
+
+/// A database file that isn't there is made.
+fn with_create(url: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    if url.contains("mode=") { url.to_owned() } else { format!("{url}{separator}mode=rwc") }
+}

@@ -1,0 +1,401 @@
+//! Rows of masters: made, read, changed, each with its history in the same transaction.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
+use uuid::Uuid;
+
+use super::{KEY_KEPT_US, Store, StoreError};
+use crate::access::Reach;
+use crate::masters::{FieldError, Form, Kind, Values};
+
+/// A row of a master.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Row {
+    /// Its id: 32 hexadecimal digits, a UUID of version 7.
+    pub id: String,
+    /// Counts from 1, one more with every change.
+    pub version: i64,
+    /// The institution that made it.
+    pub owner: String,
+    /// Its values.
+    pub values: Values,
+    /// When it was made, in microseconds since the Unix epoch.
+    pub created_at: i64,
+    /// The client that made it.
+    pub created_by: String,
+    /// When it was last changed, in microseconds since the Unix epoch.
+    pub updated_at: i64,
+    /// The client that changed it last.
+    pub updated_by: String,
+}
+
+/// One version of a row, as its history keeps it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Version {
+    /// Its number.
+    pub version: i64,
+    /// When it was written, in microseconds since the Unix epoch.
+    pub at: i64,
+    /// By whom.
+    pub by: String,
+    /// What was written; gone after an erasure.
+    pub content: Option<Value>,
+}
+
+/// Who writes, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The client's name.
+    pub client: &'a str,
+    /// Its institution.
+    pub institution: &'a str,
+    /// Microseconds since the Unix epoch.
+    pub now: i64,
+}
+
+/// What became of a request to make or change a row.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Written {
+    /// Done; also if the same request was done before.
+    Row(String, i64),
+    /// The idempotency key was used for another request.
+    OtherRequest,
+    /// References that lead nowhere, or to rows out of reach.
+    Fields(Vec<FieldError>),
+    /// The row is not there, or out of reach.
+    Absent,
+    /// The row has another version.
+    Stale(i64),
+}
+
+/// A text with the values that it takes.
+struct Statement {
+    text: String,
+    arguments: Vec<Option<String>>,
+}
+
+impl Store {
+    /// Makes a row, once for a key of a client: [MST-3]. `request` says which request the key is for.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn create(
+        &self,
+        kind: Kind,
+        values: &Values,
+        change: Change<'_>,
+        key: (&str, &str),
+        reach: impl Fn(Kind) -> Reach,
+    ) -> Result<Written, StoreError> {
+        let mut tx = self.write().await?;
+        let id = Uuid::now_v7().simple().to_string();
+        if let Some(before) = claim(&mut tx, kind, &id, change, key).await? {
+            return Ok(before);
+        }
+        let errors = broken_references(&mut tx, kind, values, reach).await?;
+        if !errors.is_empty() {
+            return Ok(Written::Fields(errors));
+        }
+        let names: Vec<&str> = kind.fields().map(|field| field.name).collect();
+        let places: Vec<String> =
+            (7..).take(names.len()).map(|place| format!("${place}")).collect();
+        let text = format!(
+            "INSERT INTO {} (id, version, owner, created_at, created_by, updated_at, updated_by, {}) \
+             VALUES ($1, 1, $2, $3, $4, $5, $6, {})",
+            kind.table(),
+            names.join(", "),
+            places.join(", "),
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text))
+            .bind(id.clone())
+            .bind(change.institution.to_owned())
+            .bind(change.now)
+            .bind(change.client.to_owned())
+            .bind(change.now)
+            .bind(change.client.to_owned());
+        for name in names {
+            query = query.bind(values.get(name).cloned());
+        }
+        query.execute(&mut *tx).await?;
+        remember(&mut tx, kind, &id, 1, values, change).await?;
+        tx.commit().await?;
+        Ok(Written::Row(id, 1))
+    }
+
+    /// Replaces the values of a row, if it has the version that goes with the id: [MST-2].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn update(
+        &self,
+        kind: Kind,
+        (id, expected): (&str, i64),
+        values: &Values,
+        change: Change<'_>,
+        reach: impl Fn(Kind) -> Reach,
+        own: &Reach,
+    ) -> Result<Written, StoreError> {
+        let mut tx = self.write().await?;
+        let Some(row) = find(&mut tx, kind, id, own).await? else { return Ok(Written::Absent) };
+        if row.version != expected {
+            return Ok(Written::Stale(row.version));
+        }
+        let errors = broken_references(&mut tx, kind, values, reach).await?;
+        if !errors.is_empty() {
+            return Ok(Written::Fields(errors));
+        }
+        let names: Vec<&str> = kind.fields().map(|field| field.name).collect();
+        let sets: Vec<String> =
+            (5..).take(names.len()).map(|place: u32| format!("${place}")).collect();
+        let sets: Vec<String> = sudare_crypto::pairs(&names, &sets)
+            .ok_or(StoreError::Damaged(kind.table()))?
+            .map(|(name, place)| format!("{name} = {place}"))
+            .collect();
+        let text = format!(
+            "UPDATE {} SET version = version + 1, updated_at = $1, updated_by = $2, {} WHERE id = $3 AND version = $4",
+            kind.table(),
+            sets.join(", "),
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text))
+            .bind(change.now)
+            .bind(change.client.to_owned())
+            .bind(id.to_owned())
+            .bind(expected);
+        for name in names {
+            query = query.bind(values.get(name).cloned());
+        }
+        let changed = query.execute(&mut *tx).await?.rows_affected();
+        let version = expected.saturating_add(1);
+        if changed != 1 {
+            // Another writer was faster.
+            return Ok(Written::Stale(version));
+        }
+        remember(&mut tx, kind, id, version, values, change).await?;
+        tx.commit().await?;
+        Ok(Written::Row(id.to_owned(), version))
+    }
+
+    /// The row with this id, if it is within reach.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn row(
+        &self,
+        kind: Kind,
+        id: &str,
+        reach: &Reach,
+    ) -> Result<Option<Row>, StoreError> {
+        let mut statement = select(kind, reach);
+        statement.and("id", id);
+        let row = statement.query().fetch_optional(&self.pool).await?;
+        row.map(|row| parse(kind, &row)).transpose()
+    }
+
+    /// Up to `limit` rows within reach, by id, after the id `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn rows(
+        &self,
+        kind: Kind,
+        reach: &Reach,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut statement = select(kind, reach);
+        statement.arguments.push(Some(after.unwrap_or_default().to_owned()));
+        let place = statement.arguments.len();
+        statement.text.push_str(&format!(" AND id > ${place} ORDER BY id LIMIT {limit}"));
+        let rows = statement.query().fetch_all(&self.pool).await?;
+        rows.iter().map(|row| parse(kind, row)).collect()
+    }
+
+    /// All versions of a row, oldest first, up to `limit` after the version `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn history(
+        &self,
+        kind: Kind,
+        id: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Version>, StoreError> {
+        let text = format!(
+            "SELECT version, at, by_client, content FROM row_history \
+             WHERE kind = $1 AND id = $2 AND version > $3 ORDER BY version LIMIT {limit}"
+        );
+        let query =
+            sqlx::query(AssertSqlSafe(text)).bind(kind.table()).bind(id.to_owned()).bind(after);
+        let rows = query.fetch_all(&self.pool).await?;
+        let damaged = |_| StoreError::Damaged("row_history");
+        rows.iter()
+            .map(|row| {
+                let content: Option<String> = row.try_get("content")?;
+                Ok(Version {
+                    version: row.try_get("version")?,
+                    at: row.try_get("at")?,
+                    by: row.try_get("by_client")?,
+                    content: content
+                        .map(|text| serde_json::from_str(&text).map_err(damaged))
+                        .transpose()?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Takes the key for this request, or says what it did before. Another request under way with the key is waited for.
+async fn claim(
+    tx: &mut Transaction<'_, Any>,
+    kind: Kind,
+    id: &str,
+    change: Change<'_>,
+    (key, request): (&str, &str),
+) -> Result<Option<Written>, StoreError> {
+    let forgotten = change.now.saturating_sub(KEY_KEPT_US);
+    sqlx::query("DELETE FROM idempotency WHERE at < $1").bind(forgotten).execute(&mut **tx).await?;
+    let text = "INSERT INTO idempotency (client, idempotency_key, request, at, kind, id) \
+                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+    let claimed = sqlx::query(text)
+        .bind(change.client.to_owned())
+        .bind(key.to_owned())
+        .bind(request.to_owned())
+        .bind(change.now)
+        .bind(kind.table())
+        .bind(id.to_owned())
+        .execute(&mut **tx)
+        .await?;
+    if claimed.rows_affected() == 1 {
+        return Ok(None);
+    }
+    let text = "SELECT request, id FROM idempotency WHERE client = $1 AND idempotency_key = $2";
+    let query = sqlx::query(text).bind(change.client.to_owned()).bind(key.to_owned());
+    let before = query.fetch_one(&mut **tx).await?;
+    let same = before.try_get::<String, _>("request")? == request;
+    Ok(Some(if same { Written::Row(before.try_get("id")?, 1) } else { Written::OtherRequest }))
+}
+
+async fn remember(
+    tx: &mut Transaction<'_, Any>,
+    kind: Kind,
+    id: &str,
+    version: i64,
+    values: &Values,
+    change: Change<'_>,
+) -> Result<(), StoreError> {
+    let content: Map<String, Value> =
+        values.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+    let text = "INSERT INTO row_history (kind, id, version, at, by_client, content) VALUES ($1, $2, $3, $4, $5, $6)";
+    sqlx::query(text)
+        .bind(kind.table())
+        .bind(id.to_owned())
+        .bind(version)
+        .bind(change.now)
+        .bind(change.client.to_owned())
+        .bind(Value::Object(content).to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn find(
+    tx: &mut Transaction<'_, Any>,
+    kind: Kind,
+    id: &str,
+    reach: &Reach,
+) -> Result<Option<Row>, StoreError> {
+    let mut statement = select(kind, reach);
+    statement.and("id", id);
+    let row = statement.query().fetch_optional(&mut **tx).await?;
+    row.map(|row| parse(kind, &row)).transpose()
+}
+
+/// [AUT-3]: a reference to a row out of reach is as wrong as one to a row that isn't there.
+async fn broken_references(
+    tx: &mut Transaction<'_, Any>,
+    kind: Kind,
+    values: &Values,
+    reach: impl Fn(Kind) -> Reach,
+) -> Result<Vec<FieldError>, StoreError> {
+    let mut errors = Vec::new();
+    for field in kind.fields() {
+        let (Form::Reference(of), Some(id)) = (field.form, values.get(field.name)) else {
+            continue;
+        };
+        if find(tx, of, id, &reach(of)).await?.is_none() {
+            errors.push(FieldError::new(
+                field.name,
+                format!("must be the id of one of the {}", of.path()),
+            ));
+        }
+    }
+    Ok(errors)
+}
+
+fn select(kind: Kind, reach: &Reach) -> Statement {
+    let mut statement = Statement {
+        text: format!("SELECT * FROM {} WHERE 1 = 1", kind.table()),
+        arguments: Vec::new(),
+    };
+    match reach {
+        Reach::All => (),
+        Reach::Nothing => statement.text.push_str(" AND 1 = 0"),
+        Reach::Owner(owner) => statement.and("owner", owner),
+        Reach::Isins(isins) => statement.and_one_of("isin", isins),
+    }
+    statement
+}
+
+impl Statement {
+    fn and(&mut self, column: &str, value: &str) {
+        self.arguments.push(Some(value.to_owned()));
+        self.text.push_str(&format!(" AND {column} = ${}", self.arguments.len()));
+    }
+
+    fn and_one_of(&mut self, column: &str, values: &BTreeSet<String>) {
+        let mut places = Vec::new();
+        for value in values {
+            self.arguments.push(Some(value.clone()));
+            places.push(format!("${}", self.arguments.len()));
+        }
+        if places.is_empty() {
+            self.text.push_str(" AND 1 = 0");
+        } else {
+            self.text.push_str(&format!(" AND {column} IN ({})", places.join(", ")));
+        }
+    }
+
+    fn query(self) -> Query<'static, Any, AnyArguments> {
+        let query = sqlx::query(AssertSqlSafe(self.text));
+        self.arguments.into_iter().fold(query, Query::bind)
+    }
+}
+
+fn parse(kind: Kind, row: &AnyRow) -> Result<Row, StoreError> {
+    let mut values = Values::new();
+    for field in kind.fields() {
+        if let Some(value) = row.try_get::<Option<String>, _>(field.name)? {
+            values.insert(field.name, value);
+        }
+    }
+    Ok(Row {
+        id: row.try_get("id")?,
+        version: row.try_get("version")?,
+        owner: row.try_get("owner")?,
+        values,
+        created_at: row.try_get("created_at")?,
+        created_by: row.try_get("created_by")?,
+        updated_at: row.try_get("updated_at")?,
+        updated_by: row.try_get("updated_by")?,
+    })
+}

@@ -1,0 +1,208 @@
+//! What the tests of the API share: databases of both engines, clients, requests.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    dead_code,
+    unreachable_pub,
+    reason = "a test: a panic is its report"
+)]
+
+mod postgres;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sudare_api::access::{Client, Role};
+use sudare_api::http::Api;
+use sudare_api::masters::Kind;
+use sudare_api::store::Store;
+use tower::ServiceExt;
+
+pub use postgres::Server;
+
+/// The institution whose node it is.
+pub const HOUSE: &str = "house";
+/// An ISIN that a client with the scope `assets` may read.
+pub const ISIN: &str = "ZZ0000000008";
+/// Another one.
+pub const OTHER_ISIN: &str = "ZZ0000000016";
+
+/// A database and what must outlive it.
+pub struct Database {
+    pub url: String,
+    _folder: tempfile::TempDir,
+    _server: Option<Server>,
+}
+
+/// One database of each engine, empty.
+pub fn databases() -> Vec<Database> {
+    vec![sqlite(), postgres()]
+}
+
+pub fn sqlite() -> Database {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("masters.sqlite").display());
+    Database { url, _folder: folder, _server: None }
+}
+
+pub fn postgres() -> Database {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    Database { url: server.url(), _folder: folder, _server: Some(server) }
+}
+
+/// An API with one client of each role, of the house and of another institution.
+pub struct World {
+    pub api: Api,
+    pub store: Store,
+    pub now: Arc<AtomicI64>,
+}
+
+pub async fn world(database: &Database) -> World {
+    let store = Store::open(&database.url).await.unwrap();
+    let now = Arc::new(AtomicI64::new(1_767_225_600_000_000));
+    let clock = Arc::clone(&now);
+    // Each look at the clock is a second later, so that no test meets the rate.
+    let clock = Arc::new(move || clock.fetch_add(1_000_000, Ordering::Relaxed));
+    let clients =
+        Role::ALL.into_iter().flat_map(|role| [HOUSE, "other"].map(|at| client(role, at)));
+    let api = Api::new(store.clone(), HOUSE.into(), clients.collect(), clock).unwrap();
+    World { api, store, now }
+}
+
+/// The client of a role at an institution. Its certificate is any bytes: TLS has checked it before.
+pub fn client(role: Role, institution: &str) -> Client {
+    let hash = Sha256::digest(certificate(role, institution));
+    Client {
+        name: format!("{role} at {institution}"),
+        role,
+        institution: institution.into(),
+        certificate: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        assets: [ISIN.to_owned()].into(),
+    }
+}
+
+pub fn certificate(role: Role, institution: &str) -> Vec<u8> {
+    format!("{role}@{institution}").into_bytes()
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    /// The code of its problem.
+    pub fn problem(&self) -> &str {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(self.body["status"], self.status.as_u16());
+        self.body["type"].as_str().unwrap().strip_prefix("/problems/").unwrap()
+    }
+
+    pub fn id(&self) -> String {
+        self.body["id"].as_str().unwrap().to_owned()
+    }
+}
+
+impl World {
+    /// Sends a request as the client of a role at an institution.
+    pub async fn ask(
+        &self,
+        (role, institution): (Role, &str),
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = match body {
+            None => Body::empty(),
+            Some(value) => {
+                if !headers.iter().any(|(name, _)| *name == "content-type") {
+                    request = request.header("content-type", "application/json");
+                }
+                Body::from(value.to_string())
+            }
+        };
+        self.send(&certificate(role, institution), request.body(body).unwrap()).await
+    }
+
+    pub async fn send(&self, certificate: &[u8], request: Request<Body>) -> Answer {
+        let router = self.api.router(self.api.client(certificate));
+        let answer = router.oneshot(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub async fn get(&self, who: (Role, &str), path: &str) -> Answer {
+        self.ask(who, Method::GET, path, &[], None).await
+    }
+
+    pub async fn post(&self, who: (Role, &str), path: &str, key: &str, body: &Value) -> Answer {
+        self.ask(who, Method::POST, path, &[("idempotency-key", key)], Some(body)).await
+    }
+
+    pub async fn put(&self, who: (Role, &str), path: &str, etag: &str, body: &Value) -> Answer {
+        self.ask(who, Method::PUT, path, &[("if-match", etag)], Some(body)).await
+    }
+}
+
+/// A row of a kind with its required fields alone.
+pub fn smallest(kind: Kind) -> Value {
+    match kind {
+        Kind::BeneficialInterest => json!({
+            "name": "Tower One", "kind": "real estate", "isin": ISIN, "status": "preparing",
+            "holiday_adjustment": "following",
+        }),
+        Kind::TrustContract => json!({ "number": "T-1", "name": "Tower One Trust" }),
+        Kind::Investor => json!({
+            "name": "Planted Person", "address": "1 Planted Street", "safekeeping_class": "safekeeping",
+            "status": "applied", "aml_class": "low",
+        }),
+        _ => json!({ "name": "Demo Institution", "address": "1 Demo Street" }),
+    }
+}
+
+/// A row of a kind with every field; references come from the caller.
+pub fn fullest(kind: Kind, id_of: impl Fn(Kind) -> String) -> Value {
+    use sudare_api::masters::Form;
+    let mut row = smallest(kind);
+    for field in kind.fields() {
+        let value = match field.form {
+            Form::Text(_) => "何か some text".to_owned(),
+            Form::Choice(choices) => choices[choices.len() - 1].to_owned(),
+            Form::Digits(count) => "0".repeat(count),
+            Form::Quantity => u64::MAX.to_string(),
+            Form::Date => "2026-02-28".to_owned(),
+            Form::Kana(_) => "ﾔﾏﾀﾞ(ｶ".to_owned(),
+            Form::Email => "somebody@example.com".to_owned(),
+            Form::Phone => "+81-3-0000-0000".to_owned(),
+            Form::PostalCode => "100-0001".to_owned(),
+            Form::Isin => ISIN.to_owned(),
+            Form::Lei => "353800V2V8PUY9TK3E06".to_owned(),
+            Form::Bic => "DEMOJPJT".to_owned(),
+            Form::CorporateNumber => "7123456789012".to_owned(),
+            Form::Reference(of) => id_of(of),
+        };
+        row[field.name] = value.into();
+    }
+    row
+}

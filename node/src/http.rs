@@ -1,0 +1,233 @@
+//! The listener of the HTTP API: TLS 1.3 with client certificates in front of [`sudare_api`].
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use serde::{Deserialize, Serialize};
+use sudare_api::access::Client;
+use sudare_api::http::{Api, ClientsError, Connections};
+use sudare_api::store::{Store, StoreError};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::clock::now_us;
+use crate::config::Loaded;
+
+/// How long a peer may take to show its certificate.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// How long requests under way may take when the node stops.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long to wait after the operating system gave no connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const URL_BYTES_MAX: usize = 4096;
+
+/// The `[api]` table of a node's configuration.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The server's certificates, its own first (PEM).
+    pub certificate: PathBuf,
+    /// The server's key (PEM, mode 0600).
+    pub key: PathBuf,
+    /// The roots that sign clients' certificates (PEM).
+    pub client_roots: PathBuf,
+    /// A file (mode 0600) with the URL of a PostgreSQL database; SQLite in the node's data folder if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<PathBuf>,
+    /// Who may use the API.
+    #[serde(default)]
+    pub clients: Vec<Client>,
+}
+
+/// Why the API can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// A file.
+    #[error("the API's file {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that others can read.
+    #[error("{0} can be read by others than its owner: run `chmod 600` on it")]
+    Exposed(PathBuf),
+    /// A file without what it should have.
+    #[error("the API's file {path} holds no {what}")]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// Key, certificates and roots don't go together.
+    #[error("the API's key, certificate or client roots can't be used: {0}")]
+    Tls(String),
+    /// The address.
+    #[error("the API can't listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The clients.
+    #[error(transparent)]
+    Clients(#[from] ClientsError),
+    /// The database.
+    #[error("the API's database: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A listener that serves the API.
+#[derive(Debug)]
+pub struct Http {
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+    connections: Connections,
+    store: Store,
+}
+
+impl Http {
+    /// Serves the API of a node, if its configuration has one.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError`].
+    pub async fn start(node: &Loaded) -> Result<Option<Self>, HttpError> {
+        let Some(config) = &node.config.api else { return Ok(None) };
+        let acceptor = TlsAcceptor::from(Arc::new(tls(config)?));
+        let store = Store::open(&database(config, &node.config.data)?).await?;
+        let house = node.member.name.to_string();
+        let api = Api::new(store.clone(), house, config.clients.clone(), Arc::new(now_us))?;
+        let listener = TcpListener::bind(config.listen).await;
+        let listener = listener.map_err(|source| HttpError::Listen(config.listen, source))?;
+        let (stop, stopped) = watch::channel(false);
+        let connections = Connections::new(api, stopped);
+        let accepting = tokio::spawn(accept(listener, acceptor, connections.clone()));
+        tracing::info!(address = %config.listen, "the API is ready");
+        Ok(Some(Self { stop, accepting, connections, store }))
+    }
+
+    /// Takes no more connections, lets requests under way finish, and closes the database.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = timeout(STOP_WITHIN, self.connections.ended()).await;
+        self.accepting.abort();
+        let _ = timeout(STOP_WITHIN, self.store.close()).await;
+    }
+}
+
+impl ApiConfig {
+    /// Makes paths absolute that are relative to a folder.
+    pub(crate) fn resolve(&mut self, folder: &Path) {
+        for file in [&mut self.certificate, &mut self.key, &mut self.client_roots] {
+            *file = folder.join(&*file);
+        }
+        if let Some(file) = &mut self.database_url {
+            *file = folder.join(&*file);
+        }
+    }
+}
+
+/// Accepts until aborted; its end ends all connections.
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, connections: Connections) {
+    let mut tasks = JoinSet::new();
+    while let Some(place) = connections.place().await {
+        while tasks.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tasks.spawn(serve(stream, acceptor.clone(), connections.clone(), place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the API got no connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    connections: Connections,
+    place: OwnedSemaphorePermit,
+) {
+    let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await else { return };
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let Some(certificate) = certificate.map(|certificate| certificate.to_vec()) else { return };
+    connections.serve(stream, &certificate, place).await;
+}
+
+/// [AUT-1]: only TLS 1.3, only peers with a certificate of a client root.
+fn tls(config: &ApiConfig) -> Result<ServerConfig, HttpError> {
+    let failed = |error: &dyn std::fmt::Display| HttpError::Tls(error.to_string());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    for root in certificates(&config.client_roots)? {
+        roots.add(root).map_err(|error| failed(&error))?;
+    }
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let clients = clients.build().map_err(|error| failed(&error))?;
+    not_exposed(&config.key)?;
+    let key = PrivateKeyDer::from_pem_file(&config.key);
+    let key =
+        key.map_err(|_| HttpError::Content { path: config.key.clone(), what: "key in PEM" })?;
+    let mut tls = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| failed(&error))?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(certificates(&config.certificate)?, key)
+        .map_err(|error| failed(&error))?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> {
+    let bytes =
+        fs::read(path).map_err(|source| HttpError::File { path: path.to_owned(), source })?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(HttpError::Content { path: path.to_owned(), what: "certificate in PEM" }),
+    }
+}
+
+/// The database's URL. Both the file with a URL and the SQLite file are for their owner alone.
+fn database(config: &ApiConfig, data: &Path) -> Result<String, HttpError> {
+    let Some(path) = &config.database_url else {
+        let path = data.join("masters.sqlite");
+        let made = fs::create_dir_all(data)
+            .and_then(|()| OpenOptions::new().create(true).append(true).mode(0o600).open(&path));
+        made.map_err(|source| HttpError::File { path: path.clone(), source })?;
+        not_exposed(&path)?;
+        return Ok(format!("sqlite:{}", path.display()));
+    };
+    not_exposed(path)?;
+    let text = fs::read_to_string(path);
+    let text = text.map_err(|source| HttpError::File { path: path.clone(), source })?;
+    if text.len() > URL_BYTES_MAX || !text.starts_with("postgres") {
+        return Err(HttpError::Content { path: path.clone(), what: "PostgreSQL URL" });
+    }
+    Ok(text.trim().to_owned())
+}
+
+fn not_exposed(path: &Path) -> Result<(), HttpError> {
+    let metadata = fs::metadata(path);
+    let metadata = metadata.map_err(|source| HttpError::File { path: path.to_owned(), source })?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(HttpError::Exposed(path.to_owned()));
+    }
+    Ok(())
+}
