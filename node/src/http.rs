@@ -93,8 +93,7 @@ pub enum HttpError {
 #[derive(Debug)]
 pub struct Http {
     stop: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
-    connections: Connections,
+    serving: JoinHandle<()>,
     store: Store,
 }
 
@@ -113,17 +112,16 @@ impl Http {
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|source| HttpError::Listen(config.listen, source))?;
         let (stop, stopped) = watch::channel(false);
-        let connections = Connections::new(api, stopped);
-        let accepting = tokio::spawn(accept(listener, acceptor, connections.clone()));
+        let serving = tokio::spawn(accept(listener, acceptor, Connections::new(api, stopped)));
         tracing::info!(address = %config.listen, "the API is ready");
-        Ok(Some(Self { stop, accepting, connections, store }))
+        Ok(Some(Self { stop, serving, store }))
     }
 
     /// Takes no more connections, lets requests under way finish, and closes the database.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        let _ = timeout(STOP_WITHIN, self.connections.ended()).await;
-        self.accepting.abort();
+        // It has its own limit of time.
+        let _ = self.serving.await;
         let _ = timeout(STOP_WITHIN, self.store.close()).await;
     }
 }
@@ -140,12 +138,16 @@ impl ApiConfig {
     }
 }
 
-/// Accepts until aborted; its end ends all connections.
+/// Accepts until the API stops, and then gives the connections that are left [`STOP_WITHIN`].
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, connections: Connections) {
     let mut tasks = JoinSet::new();
     while let Some(place) = connections.place().await {
         while tasks.try_join_next().is_some() {}
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = connections.stopping() => break,
+        };
+        match accepted {
             Ok((stream, _)) => {
                 tasks.spawn(serve(stream, acceptor.clone(), connections.clone(), place));
             }
@@ -155,6 +157,8 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, connections: Conne
             }
         }
     }
+    drop(listener);
+    let _ = timeout(STOP_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
 }
 
 async fn serve(

@@ -40,10 +40,10 @@ impl Connections {
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
-    /// Waits until no connection is left.
-    pub async fn ended(&self) {
-        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-        drop(self.places.acquire_many(all).await);
+    /// Waits until connections are to end.
+    pub async fn stopping(&self) {
+        // A sender that is gone stops them too.
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 
     /// Serves a connection whose peer has shown this certificate (DER) and its key.
@@ -61,10 +61,9 @@ impl Connections {
             .max_headers(HEADERS_MAX);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
-        let mut stop = self.stop.clone();
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            _ = stop.wait_for(|stop| *stop) => {
+            () = self.stopping() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

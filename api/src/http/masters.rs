@@ -96,7 +96,7 @@ async fn list(
     let rows = api.0.store.rows(kind, &reach, after.as_deref(), limit.saturating_add(1)).await?;
     let more = rows.len() > limit;
     let items: Vec<Value> = rows.iter().take(limit).map(view).collect();
-    let last = rows.iter().take(limit).last().filter(|_| more);
+    let last = rows.iter().take(limit).next_back().filter(|_| more);
     let next = last.map(|row| format!("/v1/{}?limit={limit}&cursor={}", kind.path(), row.id));
     Ok(Json(page_view(items, next)).into_response())
 }
@@ -187,7 +187,7 @@ async fn history(
     let versions = api.0.store.history(kind, id, i64::from(after), limit.saturating_add(1)).await?;
     let more = versions.len() > limit;
     let items: Vec<Value> = versions.iter().take(limit).map(version_view).collect();
-    let last = versions.iter().take(limit).last().filter(|_| more);
+    let last = versions.iter().take(limit).next_back().filter(|_| more);
     let next = last.map(|last| {
         format!("/v1/{}/{id}/history?limit={limit}&cursor={}", kind.path(), last.version)
     });

@@ -103,7 +103,6 @@ impl Api {
     }
 
     /// Answers requests of one peer; `None` is a peer whose certificate is valid but no client's.
-    #[must_use]
     pub fn router(&self, client: Option<Client>) -> Router {
         let router = Router::new()
             .route("/openapi.json", get(|| async { Json(openapi::document()) }))

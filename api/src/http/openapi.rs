@@ -48,19 +48,11 @@ fn paths_of(kind: Kind) -> [(String, Value); 3] {
     let id = || path_parameter("id", &json!({ "type": "string", "pattern": ID }));
     let row = json!({ "$ref": format!("#/components/schemas/{name}Row") });
     let body = json!({ "required": true, "content": { "application/json": { "schema": { "$ref": format!("#/components/schemas/{name}") } } } });
-    let page = [
-        query_parameter(
-            "limit",
-            &json!({ "type": "integer", "minimum": 1, "maximum": PAGE.0, "default": PAGE.1 }),
-        ),
-        query_parameter("cursor", &json!({ "type": "string", "pattern": ID })),
-    ];
+    let page =
+        [limit_parameter(), query_parameter("cursor", &json!({ "type": "string", "pattern": ID }))];
     let past = [
         id(),
-        query_parameter(
-            "limit",
-            &json!({ "type": "integer", "minimum": 1, "maximum": PAGE.0, "default": PAGE.1 }),
-        ),
+        limit_parameter(),
         query_parameter("cursor", &json!({ "type": "string", "pattern": "^[0-9]{1,9}$" })),
     ];
     let key = header_parameter(
@@ -73,13 +65,13 @@ fn paths_of(kind: Kind) -> [(String, Value); 3] {
     let known = header_parameter("If-None-Match", false, &json!({ "type": "string" }));
     let written = json!({ "$ref": "#/components/schemas/Written" });
     let created = tagged("Made, now or by the same request before.", &written);
-    let mut post = operation(
+    let post = operation(
         &format!("create{name}"),
         "Make a row.",
         &[key],
         &with_problems(json!({ "201": created }), &["400", "403", "413", "415", "422"]),
     );
-    let mut put = operation(
+    let put = operation(
         &format!("update{name}"),
         "Replace a row's values.",
         &[id(), matching],
@@ -88,8 +80,8 @@ fn paths_of(kind: Kind) -> [(String, Value); 3] {
             &["400", "403", "404", "412", "413", "415", "422", "428"],
         ),
     );
-    post["requestBody"] = body.clone();
-    put["requestBody"] = body;
+    let post = with(post, "requestBody", body.clone());
+    let put = with(put, "requestBody", body);
     let list = operation(
         &format!("list{name}"),
         "List rows by id.",
@@ -145,10 +137,21 @@ fn answer(description: &str, schema: &Value) -> Value {
 }
 
 fn tagged(description: &str, schema: &Value) -> Value {
-    let mut answer = answer(description, schema);
-    answer["headers"] =
-        json!({ "ETag": { "required": true, "schema": { "type": "string", "pattern": ETAG } } });
-    answer
+    let etag = json!({ "required": true, "schema": { "type": "string", "pattern": ETAG } });
+    with(answer(description, schema), "headers", json!({ "ETag": etag }))
+}
+
+/// The object with one more member.
+fn with(mut object: Value, name: &str, member: Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.insert(name.into(), member);
+    }
+    object
+}
+
+fn limit_parameter() -> Value {
+    let schema = json!({ "type": "integer", "minimum": 1, "maximum": PAGE.0, "default": PAGE.1 });
+    query_parameter("limit", &schema)
 }
 
 fn path_parameter(name: &str, schema: &Value) -> Value {
@@ -236,37 +239,40 @@ fn page_schema(item: &Value) -> Value {
 }
 
 fn schema(kind: Kind) -> Value {
-    let properties: Map<String, Value> =
-        kind.fields().map(|field| (field.name.to_owned(), property(field))).collect();
-    let required: Vec<&str> =
-        kind.fields().filter(|field| field.required).map(|field| field.name).collect();
-    json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
+    object_of(kind, [])
 }
 
 fn row_schema(kind: Kind) -> Value {
-    let mut schema = schema(kind);
     let text = || json!({ "type": "string" });
     let at = || json!({ "type": "string", "format": "date-time" });
-    let more = [
-        ("id", json!({ "type": "string", "pattern": ID })),
-        ("version", json!({ "type": "integer", "minimum": 1 })),
-        ("owner", text()),
-        ("created_at", at()),
-        ("created_by", text()),
-        ("updated_at", at()),
-        ("updated_by", text()),
-    ];
-    for (name, property) in more {
-        if let Value::Array(required) = &mut schema["required"] {
-            required.push(name.into());
-        }
-        schema["properties"][name] = property;
-    }
-    schema
+    object_of(
+        kind,
+        [
+            ("id", json!({ "type": "string", "pattern": ID })),
+            ("version", json!({ "type": "integer", "minimum": 1 })),
+            ("owner", text()),
+            ("created_at", at()),
+            ("created_by", text()),
+            ("updated_at", at()),
+            ("updated_by", text()),
+        ],
+    )
+}
+
+/// A kind's fields, and `more` that are always there.
+fn object_of<const N: usize>(kind: Kind, more: [(&str, Value); N]) -> Value {
+    let mut required: Vec<&str> =
+        kind.fields().filter(|field| field.required).map(|field| field.name).collect();
+    required.extend(more.iter().map(|(name, _)| *name));
+    let mut properties: Map<String, Value> =
+        kind.fields().map(|field| (field.name.to_owned(), property(field))).collect();
+    let required = json!(required);
+    properties.extend(more.map(|(name, property)| (name.to_owned(), property)));
+    json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
 }
 
 fn property(field: &Field) -> Value {
-    let mut property = match field.form {
+    let form = match field.form {
         Form::Text(max) => json!({ "minLength": 1, "maxLength": max }),
         Form::Kana(max) => {
             json!({ "minLength": 1, "maxLength": max, "pattern": "^[\u{ff66}\u{ff71}-\u{ff9f}A-Z0-9 ()./,\u{ff62}\u{ff63}\\\\-]+$" })
@@ -284,7 +290,5 @@ fn property(field: &Field) -> Value {
         Form::CorporateNumber => json!({ "pattern": "^[0-9]{13}$" }),
         Form::Reference(_) => json!({ "pattern": ID }),
     };
-    property["type"] = json!("string");
-    property["description"] = json!(field.about);
-    property
+    with(with(form, "type", json!("string")), "description", json!(field.about))
 }

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::masters::FieldError;
 use crate::store::StoreError;
@@ -169,19 +169,27 @@ impl Problem {
     #[must_use]
     pub fn answer(&self, trace_id: &str) -> Response {
         let about = self.about();
-        let mut body = json!({
+        let (detail, errors) = match self {
+            Self::Malformed(detail) => (Some(detail), None),
+            Self::Invalid(errors) => (None, Some(errors)),
+            _ => (None, None),
+        };
+        let members = json!({
             "type": format!("/problems/{}", about.code),
             "title": about.title,
             "status": about.status.as_u16(),
             "next": about.next,
             "trace_id": trace_id,
+            "detail": detail,
+            "errors": errors,
         });
-        match self {
-            Self::Malformed(detail) => body["detail"] = json!(detail),
-            Self::Invalid(errors) => body["errors"] = json!(errors),
-            _ => (),
-        }
-        let mut answer = (about.status, body.to_string()).into_response();
+        let body: Map<String, Value> = match members {
+            Value::Object(members) => {
+                members.into_iter().filter(|(_, one)| !one.is_null()).collect()
+            }
+            _ => Map::new(),
+        };
+        let mut answer = (about.status, Value::Object(body).to_string()).into_response();
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Self::TooMany(seconds) = self {

@@ -143,7 +143,7 @@ impl Kind {
                 &[PARTY, CONTACT, BANK]
             }
         };
-        groups.to_vec().into_iter().flatten()
+        groups.iter().copied().flatten()
     }
 }
 

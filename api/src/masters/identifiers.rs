@@ -103,11 +103,13 @@ mod tests {
 
     #[test]
     fn a_changed_digit_is_found_in_every_place() {
-        for (is, good) in [
-            (is_isin as fn(&str) -> bool, "US0378331005"),
+        type Form = (fn(&str) -> bool, &'static str);
+        let forms: [Form; 3] = [
+            (is_isin, "US0378331005"),
             (is_lei, "353800V2V8PUY9TK3E06"),
             (is_corporate_number, "4011001098993"),
-        ] {
+        ];
+        for (is, good) in forms {
             for (place, old) in good.char_indices().filter(|(_, char)| char.is_ascii_digit()) {
                 for new in ('0'..='9').filter(|new| *new != old) {
                     let mut changed = good.to_owned();

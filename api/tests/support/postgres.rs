@@ -51,15 +51,16 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Self { child, socket };
-        for _ in 0..PATIENCE_ROUNDS {
-            let ready =
-                command("pg_isready").arg("-q").arg("-h").arg(&server.socket).status().unwrap();
-            if ready.success() {
-                return server;
+        let ready = (0..PATIENCE_ROUNDS).any(|_| {
+            let asked = command("pg_isready").arg("-q").arg("-h").arg(&server.socket).status();
+            let ready = asked.unwrap().success();
+            if !ready {
+                std::thread::sleep(ROUND);
             }
-            std::thread::sleep(ROUND);
-        }
-        panic!("PostgreSQL did not start");
+            ready
+        });
+        assert!(ready, "PostgreSQL did not start");
+        server
     }
 
     /// The URL of its database.

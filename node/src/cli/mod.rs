@@ -8,6 +8,7 @@ mod ceremony;
 mod checkpoint;
 pub mod connect;
 mod keys;
+mod logging;
 mod network;
 mod output;
 mod packet;

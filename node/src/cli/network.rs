@@ -9,7 +9,7 @@ use sudare_crypto::NodeId;
 use sudare_ledger::role::Role;
 
 use super::connect::Connection;
-use super::{Failure, NodeArgs, Output};
+use super::{Failure, NodeArgs, Output, logging};
 use crate::clock::now_ms;
 use crate::membership::{Member, MemberName, MembershipList, SignedMembership};
 use crate::net::certificate;
@@ -65,9 +65,19 @@ pub(super) struct UpdateArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum NodeCommand {
     /// Run the node until it is told to stop (Ctrl-C or SIGTERM).
-    Run(NodeArgs),
+    Run(RunArgs),
     /// Show how a running node is: queues, unreachable peers, traffic.
     Status(NodeArgs),
+}
+
+/// A node to run.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// What to say on standard error: a level, or levels by module such as `warn,sudare::net=debug`. JSON lines unless that is a terminal.
+    #[arg(long, env = "SUDARE_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
 }
 
 #[derive(Serialize)]
@@ -94,7 +104,10 @@ pub(super) fn run(command: NetworkCommand, output: &Output) -> Result<(), Failur
 
 pub(super) async fn run_node(command: NodeCommand, output: &Output) -> Result<(), Failure> {
     match command {
-        NodeCommand::Run(args) => crate::node::run(&args.config).await,
+        NodeCommand::Run(args) => {
+            logging::start(&args.log)?;
+            crate::node::run(&args.node.config).await
+        }
         NodeCommand::Status(args) => {
             let connection = Connection::open(&args.config)?;
             let own = connection.own();
