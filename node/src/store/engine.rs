@@ -34,6 +34,11 @@ pub(super) const WORKER_THREADS: usize = 2;
 const SEALED_MEMTABLES_MAX: usize = 3;
 const UNSORTED_RUNS_MAX: usize = 28;
 
+/// How long to wait for whoever still holds the index open: other nodes are kept out by the store's own lock, so it is a reader of
+/// this process, or a thread of fjall's that outlives its database for a moment.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+
 /// An index failure, by what to do about it.
 pub(super) enum Failure {
     /// Memory, space, rights or another user of the files: nothing is wrong with the index.
@@ -55,6 +60,16 @@ pub(super) fn open(folder: &Path, workers: usize) -> Result<(Database, Keyspace)
             .open()?;
         let tables = database.keyspace(KEYSPACE, keyspace_options)?;
         Ok((database, tables))
+    };
+    let mut waited = Duration::ZERO;
+    let open = || loop {
+        match open() {
+            Err(fjall::Error::Locked) if waited < CLOSED_WITHIN => {
+                std::thread::sleep(ASK_AGAIN);
+                waited = waited.saturating_add(ASK_AGAIN);
+            }
+            opened => return opened,
+        }
     };
     // Some damage makes fjall panic instead of returning an error.
     match catch_unwind(AssertUnwindSafe(open)) {

@@ -107,6 +107,21 @@ fn a_reopened_index_stands_where_it_was_left() {
 }
 
 #[test]
+fn an_index_that_is_still_being_closed_is_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let mut index = open(&folder).unwrap();
+    fill(&mut index, 1..=3);
+    let reader = index.reader().clone();
+    drop(index);
+    let closing = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(reader);
+    });
+    assert_eq!(open(&folder).unwrap().applied().seq, Seq(3));
+    closing.join().unwrap();
+}
+
+#[test]
 fn an_index_of_other_tables_is_not_used() {
     let folder = TempDir::new().unwrap();
     fill(&mut open(&folder).unwrap(), 1..=3);
