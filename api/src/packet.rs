@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sudare_ledger::leg::TradeInfo;
-use sudare_ledger::packet::{Body, Packet, ReadOutput, Verified};
+use sudare_ledger::packet::{Body, Packet, ReadAccount, ReadEvent, ReadOutput, Shown, Verified};
 use sudare_ledger::tree::Checkpoint;
 
 /// A packet that was verified.
@@ -28,8 +28,53 @@ pub struct PacketView {
     pub made_at_ms: u64,
     /// Under which checkpoint.
     pub checkpoint: CheckpointView,
-    /// What it shows.
-    pub output: OutputView,
+    /// The output that it shows.
+    pub output: Option<OutputView>,
+    /// The account that it shows.
+    pub account: Option<AccountPacketView>,
+}
+
+/// One account between two register snapshots.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct AccountPacketView {
+    /// The account.
+    pub account: String,
+    /// The snapshot at the beginning; none if the period begins with the asset.
+    pub from: Option<SnapshotView>,
+    /// The snapshot at the end.
+    pub until: SnapshotView,
+    /// Atomic units at the beginning.
+    pub opening: String,
+    /// Every event between, in order.
+    pub events: Vec<EventView>,
+    /// Atomic units at the end.
+    pub closing: String,
+}
+
+/// A register snapshot.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct SnapshotView {
+    /// Which of the asset, from 0.
+    pub number: u32,
+    /// When it was taken, by the registrar's clock.
+    pub at_ms: u64,
+}
+
+/// An event of an account.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventView {
+    /// It got an output.
+    Received(OutputView),
+    /// A note of its was spent.
+    Spent {
+        /// The entry in the asset log.
+        entry: u64,
+        /// The note.
+        note: String,
+        /// Atomic units.
+        quantity: String,
+    },
 }
 
 /// A checkpoint.
@@ -86,6 +131,10 @@ impl PacketView {
     #[must_use]
     pub fn of(packet: &Packet, verified: &Verified) -> Self {
         let Body { core, .. } = &packet.body;
+        let (output, account) = match &verified.shown {
+            Shown::Output(output) => (Some(OutputView::of(output)), None),
+            Shown::Account(account) => (None, Some(AccountPacketView::of(account))),
+        };
         Self {
             code: core.code.to_string(),
             asset: verified.asset.to_string(),
@@ -97,7 +146,30 @@ impl PacketView {
             purpose: packet.body.purpose.to_string(),
             made_at_ms: packet.body.made_at,
             checkpoint: CheckpointView::of(&verified.checkpoint),
-            output: OutputView::of(&verified.output),
+            output,
+            account,
+        }
+    }
+}
+
+impl AccountPacketView {
+    fn of(read: &ReadAccount) -> Self {
+        let snapshot = |(number, at_ms): (u32, u64)| SnapshotView { number, at_ms };
+        let event = |event: &ReadEvent| match event {
+            ReadEvent::Received(output) => EventView::Received(OutputView::of(output)),
+            ReadEvent::Spent { entry, note, quantity, .. } => EventView::Spent {
+                entry: *entry,
+                note: note.0.to_string(),
+                quantity: quantity.to_string(),
+            },
+        };
+        Self {
+            account: format!("{:?}", read.account),
+            from: read.from.map(snapshot),
+            until: snapshot(read.until),
+            opening: read.opening.to_string(),
+            events: read.events.iter().map(event).collect(),
+            closing: read.closing.to_string(),
         }
     }
 }

@@ -202,3 +202,20 @@ pub struct RegisterRow {
     /// Whether it is frozen.
     pub frozen: bool,
 }
+
+/// A register snapshot.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct SnapshotRow {
+    /// Which of the asset, from 0.
+    pub number: u32,
+    /// Its index in the asset's log.
+    pub entry: u64,
+    /// When it was taken.
+    pub at_ms: u64,
+    /// How many leaves it has, padding included.
+    pub leaves: u32,
+    /// What all accounts hold together, atomic units.
+    pub supply: String,
+    /// The root over them.
+    pub root: String,
+}

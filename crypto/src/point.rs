@@ -137,8 +137,8 @@ impl BorshDeserialize for Encoded {
     }
 }
 
-/// A secret scalar: wiped on drop, never printed.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+/// A secret scalar: wiped on drop, never printed, compared in constant time as scalars are.
+#[derive(Clone, Eq, PartialEq, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(pub Scalar);
 
 impl Secret {

@@ -32,6 +32,8 @@ pub enum SectionKind {
     Trade,
     /// The notes spent: readers with `links`.
     Links,
+    /// A register snapshot's seed: readers with both `parties` and `links`. No leg has one.
+    Snapshot,
 }
 
 /// A sealed section.

@@ -177,6 +177,22 @@ impl Queries for RegistrarReads {
                 Ok(encode(&PeerAnswer::Checkpoint(newest(&view)?)))
             }
             PeerQuery::Outputs(tx) if role == Role::Custodian => outputs(kv, tx, question.from.id),
+            PeerQuery::AccountSnapshot { asset, account, number, size }
+                if Registrar::custodian_of(kv, asset, account)? == Some(question.from.id) =>
+            {
+                let shown = Registrar::shown_snapshot(kv, (asset, account), number, size);
+                let shown = shown.map_err(|_| Reason::Malformed)?.map(Box::new);
+                Ok(encode(&PeerAnswer::AccountSnapshot(shown)))
+            }
+            PeerQuery::AccountEvents { asset, account, from }
+                if Registrar::custodian_of(kv, asset, account)? == Some(question.from.id) =>
+            {
+                let events = Registrar::account_events(kv, asset, account, from, PAGE_ROWS)?;
+                Ok(encode(&PeerAnswer::AccountEvents(events)))
+            }
+            PeerQuery::OutputsAt { asset, entry, size } if role == Role::Custodian => {
+                outputs_at(kv, asset, entry, size, question.from.id)
+            }
             PeerQuery::OwnOutputs { asset, from } if role == Role::Custodian => {
                 own_outputs(kv, asset, from, question.from.id)
             }
@@ -203,6 +219,9 @@ fn registrar_operator(kv: &dyn Kv, query: &OperatorQuery) -> Result<Vec<u8>, Que
         ),
         OperatorQuery::Register(asset, after) => {
             OperatorAnswer::Register(register(kv, *asset, *after)?)
+        }
+        OperatorQuery::Snapshots(asset) => {
+            OperatorAnswer::Snapshots(Registrar::snapshots(kv, *asset)?)
         }
         _ => return Err(Reason::WrongRole.into()),
     };
@@ -283,6 +302,26 @@ fn outputs(kv: &dyn Kv, tx: TxId, custodian: NodeId) -> Result<Vec<u8>, QueryErr
     Ok(encode(&PeerAnswer::Outputs(settlements)))
 }
 
+/// The settlement of an entry with all outputs in a custodian's slots, under the checkpoint of a size.
+fn outputs_at(
+    kv: &dyn Kv,
+    asset: AssetId,
+    entry: u64,
+    size: u64,
+    custodian: NodeId,
+) -> Result<Vec<u8>, QueryError> {
+    let view = Registrar::asset(kv, asset)?.ok_or(Reason::UnknownAsset)?;
+    if entry >= size || size > view.entries {
+        return Err(Reason::Malformed.into());
+    }
+    let view = AssetView { entries: size, ..view };
+    let mut settlements = Vec::new();
+    for row in Registrar::entries(kv, asset, entry, 1)? {
+        settlements.extend(settlement(kv, &view, &row, custodian, |_| Ok(true))?);
+    }
+    Ok(encode(&PeerAnswer::Outputs(settlements)))
+}
+
 /// The settlement of an entry with the outputs in the custodian's slots that are wanted; none without any.
 fn settlement(
     kv: &dyn Kv,
@@ -350,7 +389,9 @@ impl Queries for CustodianReads {
             OperatorQuery::Trade(id) => OperatorAnswer::Trades(Custodian::trade(kv, &id)?),
             OperatorQuery::Records(key) => OperatorAnswer::Records(Custodian::records(kv, &key)?),
             OperatorQuery::Slot(owner) => OperatorAnswer::Slot(Custodian::slot(kv, &owner)?),
-            OperatorQuery::Register(..) | OperatorQuery::AuditHead(_) => {
+            OperatorQuery::Register(..)
+            | OperatorQuery::AuditHead(_)
+            | OperatorQuery::Snapshots(_) => {
                 return Err(Reason::WrongRole.into());
             }
         };

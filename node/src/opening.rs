@@ -95,7 +95,8 @@ const fn field_of(kind: SectionKind) -> Field {
         SectionKind::Opening(_) => Field::Amounts,
         SectionKind::Parties => Field::Parties,
         SectionKind::Trade => Field::Trade,
-        SectionKind::Links => Field::Links,
+        // No leg has a snapshot's section.
+        SectionKind::Links | SectionKind::Snapshot => Field::Links,
     }
 }
 

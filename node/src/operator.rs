@@ -6,6 +6,9 @@ use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::custodian::{AccountView, Investor, Record, TradeKey, TradeView};
 use sudare_ledger::log::Receipt;
 use sudare_ledger::messages::TradeId;
+use sudare_ledger::packet::ShownSnapshot;
+use sudare_ledger::registrar::SnapshotView;
+use sudare_ledger::snapshot::AccountEvent;
 use sudare_ledger::transaction::TxId;
 use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint};
 
@@ -60,6 +63,35 @@ pub enum PeerQuery {
     Outputs(TxId),
     /// Of a registrar: the newest checkpoint of an asset's log.
     AssetCheckpoint(AssetId),
+    /// Of a registrar, by an account's custodian: the account in a register snapshot, shown under the checkpoint of a size.
+    AccountSnapshot {
+        /// The asset.
+        asset: AssetId,
+        /// The account.
+        account: Encoded,
+        /// Which snapshot; the newest without.
+        number: Option<u32>,
+        /// The checkpoint's size.
+        size: u64,
+    },
+    /// Of a registrar, by an account's custodian: the account's events from one on.
+    AccountEvents {
+        /// The asset.
+        asset: AssetId,
+        /// The account.
+        account: Encoded,
+        /// The number of the first event wanted.
+        from: u64,
+    },
+    /// Of a registrar, by a custodian: the settlement of an entry with the outputs in its slots, under the checkpoint of a size.
+    OutputsAt {
+        /// The asset.
+        asset: AssetId,
+        /// The entry.
+        entry: u64,
+        /// The checkpoint's size.
+        size: u64,
+    },
 }
 
 /// The answer to a [`PeerQuery`].
@@ -87,8 +119,12 @@ pub enum PeerAnswer {
     Checkpoint(SignedCheckpoint),
     /// A receipt, if the transaction is recorded.
     Receipt(Option<Receipt>),
-    /// Encoded [`sudare_ledger::messages::Settlement`]s of one transaction, under one checkpoint a log.
+    /// Encoded [`sudare_ledger::messages::Settlement`]s of one transaction or entry, under one checkpoint a log.
     Outputs(Vec<Vec<u8>>),
+    /// An account in a snapshot, if there is the snapshot and the account in it.
+    AccountSnapshot(Option<Box<ShownSnapshot>>),
+    /// A page of events; after the last one there is none.
+    AccountEvents(Vec<AccountEvent>),
 }
 
 /// A read that only a node's own operator may ask for.
@@ -110,6 +146,8 @@ pub enum OperatorQuery {
     AuditHead(AssetId),
     /// Custodian: whose slot this owner commitment is, and for which trade.
     Slot(Encoded),
+    /// Registrar: the register snapshots of an asset.
+    Snapshots(AssetId),
 }
 
 /// The answer to an [`OperatorQuery`].
@@ -129,6 +167,8 @@ pub enum OperatorAnswer {
     AuditHead(Option<SignedCheckpoint>),
     /// A slot's investor and trade, if the slot is the custodian's.
     Slot(Option<(Investor, TradeKey)>),
+    /// Snapshots, in order.
+    Snapshots(Vec<SnapshotView>),
 }
 
 /// An asset as a node knows it.

@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from cases import documents, encoding, legs, officers, packets, proofs, range_proof, settlement
+from cases import documents, encoding, legs, officers, packets, proofs, range_proof, settlement, snapshots
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 
@@ -47,6 +47,7 @@ FILES = {
     "leg": legs.legs,
     "transaction": settlement.transactions,
     "log": settlement.logs,
+    "snapshot": snapshots.snapshots,
     "packet": packets.packets,
 }
 

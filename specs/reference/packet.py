@@ -17,10 +17,11 @@ import leg
 import ristretto as group
 import sections
 import slot
+import snapshot
 import symmetric
 import transaction
 import tree
-from codec import Reader, bounded, option, text, u8, u64
+from codec import Reader, bounded, option, text, u8, u32, u64
 
 MAGIC = b"sudare bundle 1\n"
 VERSION = u8(1)
@@ -43,11 +44,23 @@ def shown_output(commit, index, receipt, entry, body, path, components, opening,
     return head + components + opening + option(trade)
 
 
-def packet(node, recipient, nonce, purpose, made_at, core, checkpoint, extends, shown):
+def shown_snapshot(heading, entry, body, path, leaf, number, leaf_path, blinding):
+    """encode(ShownSnapshot)."""
+    place = u64(entry) + body + bounded(path, 64)
+    proof = leaf.encode() + u32(number) + bounded(leaf_path, 24)
+    return heading.encode() + place + proof + codec.scalar_bytes(blinding)
+
+
+def shown_account(begin, until, held, events):
+    """encode(ShownAccount) of encoded parts; `begin` is None if the period begins with the asset."""
+    return option(begin) + until + bounded(held, 16384) + bounded(events, 16384)
+
+
+def packet(node, recipient, nonce, purpose, made_at, core, checkpoint, extends, shown, kind=0):
     """The file of a packet that `node`, with seed and id, signs."""
     body = b"".join((
         VERSION, node.id, text(recipient, 140), text(nonce, 64), text(purpose, 140), u64(made_at), core.encode(),
-        bounded(checkpoint, 60000), bounded(extends, 64), u8(0), shown,
+        bounded(checkpoint, 60000), bounded(extends, 64), u8(kind), shown,
     ))  # fmt: skip
     return MAGIC + u8(0) + body + codec.sign(node.seed, "sudare/packet/v1", body)
 
@@ -85,9 +98,10 @@ def _read(body, recipient, nonce, signature, asset, held):
         core = _core(reader)
         text = b"".join(reader.bounded(60000, lambda one: one.take(1)))
         extends = reader.bounded(64, lambda one: one.take(32))
-        if reader.number(1) != 0:
+        kind = reader.number(1)
+        if kind > 1:
             raise codec.Refused("an unknown content")
-        output = Output(reader)
+        content = Account(reader) if kind else Output(reader)
         reader.end()
     except codec.Refused as error:
         raise Broken("ENC-1", str(error)) from error
@@ -97,7 +111,7 @@ def _read(body, recipient, nonce, signature, asset, held):
     if names[1] != nonce:
         raise Broken("PKT-1", "for another nonce")
     under = _anchored(core, text, extends, asset, held)
-    return custodian, core, lambda core: output.read(core, under, custodian)
+    return custodian, core, lambda core: content.read(core, under, custodian)
 
 
 @dataclass
@@ -186,6 +200,7 @@ class Output:
             raise Broken("PKT-3", "a leg of another asset")
         number, output = self._one(leg.OUTPUT)
         owner, commitment, receiver = _output(output, core)
+        self.commitment = commitment
         content = self._unseal(sections.opening(number), self.opening, header[1])
         if len(content) != 40:
             raise Broken("PKT-4", "the memo is not an opening")
@@ -260,6 +275,112 @@ class Output:
                 except symmetric.Refused as error:
                     raise Broken("PKT-4", "the section does not open") from error
         raise Broken("LEG-4", "a section is missing")
+
+
+class Snapshot:
+    """A ShownSnapshot."""
+
+    def __init__(self, reader):
+        self.heading = snapshot.read_heading(reader)
+        self.entry, self.body = reader.number(8), reader.take(32)
+        self.path = reader.bounded(64, lambda one: one.take(32))
+        reader.version(1)
+        salt, account = reader.take(32), reader.point()
+        chain = reader.number(8), reader.take(32)
+        self.leaf = snapshot.Leaf(salt, account, chain, reader.point())
+        self.number = reader.number(4)
+        self.leaf_path = reader.bounded(24, lambda one: one.take(32) + one.point())
+        self.blinding = reader.scalar()
+
+    def check(self, core, under):
+        heading = self.heading
+        if (heading.network, heading.asset) != (core.network, core.id):
+            raise Broken("SNP-1", "a snapshot of another asset")
+        leaf = tree.leaf_hash(u8(2) + heading.hash() + self.body)
+        if tree.inclusion_root(leaf, self.entry, under.size, self.path) != under.root:
+            raise Broken("LOG-3", "the snapshot is not in the log")
+        try:
+            found = snapshot.is_in_tree(
+                self.leaf.node(), self.number, self.leaf_path, heading.leaves, heading.root
+            )
+        except group.DecodeError as error:
+            raise Broken("SNP-4", "a sum is not a point") from error
+        if not found:
+            raise Broken("SNP-4", "the leaf is not in the snapshot")
+
+    def commits_to(self, live):
+        total = group.mul(self.blinding, group.BLINDING_BASE)
+        for _, commitment in live.values():
+            total = group.add(total, group.decode(commitment))
+        return group.encode(total) == self.leaf.holding
+
+
+class Account:
+    """A ShownAccount."""
+
+    def __init__(self, reader):
+        self.begin = reader.option(Snapshot)
+        self.until = Snapshot(reader)
+        self.held = reader.bounded(16384, Output)
+        self.events = reader.bounded(16384, _event)
+
+    def read(self, core, under, custodian):
+        self.until.check(core, under)
+        chain, first = (0, bytes(32)), 0
+        if self.begin is not None:
+            self.begin.check(core, under)
+            if self.begin.leaf.account != self.until.leaf.account:
+                raise Broken("PKT-6", "two accounts")
+            chain, first = self.begin.leaf.chain, self.begin.entry
+        if first >= self.until.entry:
+            raise Broken("PKT-6", "the period ends before it begins")
+        live, events = {}, []
+        for output in self.held:
+            _hold(live, output, output.read(core, under, custodian))
+        if live if self.begin is None else not self.begin.commits_to(live):
+            raise Broken("PKT-7", "not what the first snapshot commits to")
+        opening = _sum(live)
+        for event in self.events:
+            if isinstance(event, Output):
+                seen = event.read(core, under, custodian)
+                _hold(live, event, seen)
+                note = bytes.fromhex(seen["note"])
+                chain = snapshot.chain([snapshot.received(seen["entry"], seen["output"], note)], chain)
+                events.append({"received": seen})
+            else:
+                entry, place, note = event
+                if note not in live:
+                    raise Broken("PKT-7", "a note is spent that the account does not hold")
+                quantity, _ = live.pop(note)
+                chain = snapshot.chain([snapshot.spent(entry, place, note)], chain)
+                events.append({"spent": {"entry": entry, "note": note.hex(), "quantity": quantity}})
+        if chain != self.until.leaf.chain:
+            raise Broken("PKT-6", "the events do not lead to the chain")
+        if not self.until.commits_to(live):
+            raise Broken("PKT-7", "not what the last snapshot commits to")
+        return {
+            "asset": core.id.hex(), "account": self.until.leaf.account.hex(),
+            "from": None if self.begin is None else self.begin.heading.number, "until": self.until.heading.number,
+            "opening": opening, "events": events, "closing": _sum(live), "entries": under.size,
+        }  # fmt: skip
+
+
+def _event(reader):
+    kind = reader.number(1)
+    if kind > 1:
+        raise codec.Refused("an unknown event")
+    return (reader.number(8), reader.number(1), reader.take(32)) if kind else Output(reader)
+
+
+def _hold(live, output, seen):
+    note = bytes.fromhex(seen["note"])
+    if note in live:
+        raise Broken("PKT-7", "a note twice")
+    live[note] = seen["quantity"], output.commitment
+
+
+def _sum(live):
+    return sum(quantity for quantity, _ in live.values())
 
 
 def _commit(reader):

@@ -369,7 +369,7 @@ async fn legs(desk: &Desk) -> Vec<FinalLeg> {
     let PeerAnswer::Log { entries, .. } = answer else { panic!("no log") };
     let entry = |bytes: &Vec<u8>| match decode(bytes, "entry").unwrap() {
         Entry::Leg(leg) => Some(*leg),
-        Entry::Terms(_) => None,
+        Entry::Terms(_) | Entry::Snapshot(_) => None,
     };
     entries.iter().filter_map(entry).collect()
 }

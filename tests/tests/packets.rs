@@ -186,3 +186,76 @@ async fn a_packet_made_later_extends_the_checkpoint_that_its_recipient_sent() {
     assert!(said.contains("received: 20 atomic units"), "{said}");
     let _ = verify(&place, "joined", &["--checkpoint", "new.txt"]).well();
 }
+
+fn snapshot(network: &Network) -> Ran {
+    let config = network.config("registrar");
+    let config = config.to_str().unwrap();
+    let args = ["register", "snapshot", "--config", config, "--asset", SECURITY, "-o", "json"];
+    network.place.sudare(args)
+}
+
+fn account(network: &Network, holder: Holder<'_>, more: &[&str]) -> Ran {
+    let config = network.config(holder.custodian);
+    let config = config.to_str().unwrap();
+    let mut args = vec!["packet", "account", "--config", config, "--asset", SECURITY];
+    args.extend(["--investor", holder.investor, "--recipient", "Example Audit", "--nonce", "n-1"]);
+    args.extend(more);
+    network.place.sudare(args)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custodian_discloses_a_whole_account_and_an_auditor_sees_that_nothing_is_missing() {
+    let (network, desk) = traded().await;
+    let _ = fetch(&network, "held.txt", &[]).well();
+    let _ = account(&network, SELLER, &["--out", "early"]).badly(1, &["register snapshot"]);
+    let first = snapshot(&network).well().json();
+    assert_eq!((&first[0]["number"], &first[0]["supply"]), (&0.into(), &"1000".into()));
+    let leg = Leg { code: SECURITY, quantity: 25 };
+    assert_eq!(deal(&desk, "P-2", SELLER, BUYER, leg, None).await, Ok(()));
+    let taken = snapshot(&network).well().json();
+    assert_eq!(taken.as_array().unwrap().len(), 2);
+
+    let _ = account(&network, SELLER, &["--out", "whole", "--since", "held.txt"]).well();
+    let _ = account(&network, SELLER, &["--out", "part", "--from", "0", "--until", "1"]).well();
+    let _ = account(&network, BUYER, &["--out", "buyer", "--without-trade"]).well();
+    let _ = account(&network, SELLER, &["--out", "none", "--until", "2"]).badly(1, &["snapshot"]);
+    let stranger = Holder { custodian: "custodian-b", ..SELLER };
+    let _ = account(&network, stranger, &["--out", "foreign"]).badly(1, &["wrong-role"]);
+
+    let place = auditor(&network, &["held.txt", "whole", "part", "buyer"]);
+    let under = ["--checkpoint", "held.txt", "-o", "json"];
+    let whole = verify(&place, "whole", &under).well().json();
+    let id = whole["asset"].as_str().unwrap().to_owned();
+    let whole = &whole["account"];
+    assert_eq!((&whole["opening"], &whole["closing"]), (&"0".into(), &"965".into()));
+    assert_eq!(whole["events"].as_array().unwrap().len(), 5);
+    assert_eq!(whole["until"]["number"], 1);
+    let part = verify(&place, "part", &["--asset", &id, "-o", "json"]).well().json();
+    let part = &part["account"];
+    assert_eq!((&part["opening"], &part["closing"]), (&"990".into(), &"965".into()));
+    let events = part["events"].as_array().unwrap();
+    assert_eq!(events[0]["spent"]["quantity"], "990");
+    assert_eq!(events[1]["received"]["quantity"], "965");
+    assert_eq!(events.len(), 2);
+    let said = verify(&place, "buyer", &["--asset", &id, "--until", "1"]).well().out;
+    for words in ["held at the end: 35 atomic units", "2 events, none missing", "not shown"] {
+        assert!(said.contains(words), "{said}");
+    }
+    // Who asked for more than it got is told so.
+    let asked = ["--asset", &id, "--until", "2"];
+    let _ = verify(&place, "part", &asked).badly(1, &["[PKT-8]", "shorter period"]);
+    let bytes = fs::read(place.join("part")).unwrap();
+    for at in (0..bytes.len()).step_by(bytes.len() / 40) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        fs::write(place.join("changed"), &changed).unwrap();
+        let _ = verify(&place, "changed", &["--asset", &id]).badly(1, &[]);
+    }
+
+    // The regulator, who reads everything, computes both snapshots again.
+    let config = network.config("regulator");
+    let mut args = vec!["audit", "replay", "--config", config.to_str().unwrap()];
+    args.extend(["--registrar", "registrar", "--asset", SECURITY]);
+    let said = network.place.sudare(args).well().out;
+    assert!(said.contains("register snapshot 1, entry 5: recomputed"), "{said}");
+}

@@ -13,6 +13,7 @@ pub mod packet;
 pub mod registrar;
 pub mod role;
 pub mod slot;
+pub mod snapshot;
 pub mod statement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -7,6 +7,7 @@ use sudare_crypto::{Bounded, Hash, NodeId, NodeKey, NodeSignature};
 use sudare_disclosure::SignedTerms;
 
 use crate::leg::{INPUTS_MAX, Leg, LegSalt};
+use crate::snapshot::Snapshot;
 use crate::transaction::{Commit, CommitId, TxId};
 use crate::tree::{CHECKPOINT_BYTES_MAX, InclusionProof, leaf_hash};
 
@@ -101,6 +102,8 @@ pub enum Entry {
     Terms(SignedTerms),
     /// A final leg.
     Leg(Box<FinalLeg>),
+    /// A snapshot of the register.
+    Snapshot(Box<Snapshot>),
 }
 
 /// A leg with all that shows it is final.
@@ -146,6 +149,13 @@ pub enum EntryLeaf {
         /// The hash of the whole entry.
         body: Hash,
     },
+    /// A register snapshot.
+    Snapshot {
+        /// The hash of its heading.
+        heading: Hash,
+        /// The hash of the whole entry.
+        body: Hash,
+    },
 }
 
 impl EntryLeaf {
@@ -175,6 +185,7 @@ impl Entry {
                 root: leg.leg.root(leg.index, &leg.salt),
                 body,
             },
+            Self::Snapshot(snapshot) => snapshot.heading.leaf(body),
         })
     }
 }

@@ -877,6 +877,7 @@ mod scope {
                 SectionKind::Parties => Field::Parties,
                 SectionKind::Trade => Field::Trade,
                 SectionKind::Links => Field::Links,
+                SectionKind::Snapshot => unreachable!("no leg has one"),
             };
             let opens = section.wraps.iter().any(|wrap| {
                 let message = key.decrypt(&section.ephemeral, wrap).unwrap();

@@ -25,7 +25,7 @@ use sudare_ledger::messages::Settlement;
 use sudare_ledger::note::SlotSecrets;
 use sudare_ledger::packet::{
     Anchor, Body, Bundle, Content, Expected, Fork, ForkError, Packet, PacketError, ReadOutput,
-    ShownOutput, Verified,
+    Shown, ShownOutput, Verified,
 };
 use sudare_ledger::transaction::CommitError;
 use sudare_ledger::tree::{ConsistencyProof, MemoryTree, SignedCheckpoint};
@@ -163,6 +163,11 @@ impl World {
     }
 }
 
+fn output(verified: Verified) -> ReadOutput {
+    let Shown::Output(output) = verified.shown else { panic!("no output") };
+    *output
+}
+
 fn bob() -> NodeKey {
     Holder::new(2).node
 }
@@ -174,7 +179,7 @@ fn a_packet_shows_the_output_as_the_ledger_has_it() {
     let expected = Verified {
         asset: world.asset.terms.asset(),
         checkpoint: world.checkpoint(3).unverified().clone(),
-        output: ReadOutput {
+        shown: Shown::Output(Box::new(ReadOutput {
             entry: *index,
             tx: entry.receipt.tx,
             leg: 0,
@@ -185,7 +190,7 @@ fn a_packet_shows_the_output_as_the_ledger_has_it() {
             note: entry.leg.notes().next().unwrap().id(),
             quantity: 70,
             trade: Some(TradeInfo { trade_id: text("T-1"), ..TradeInfo::default() }),
-        },
+        })),
     };
     let bundle = Bundle::Packet(Box::new(world.packet()));
     let Bundle::Packet(packet) = Bundle::parse(&bundle.to_bytes()).unwrap() else { unreachable!() };
@@ -199,7 +204,7 @@ fn a_trade_that_is_not_disclosed_is_not_in_the_packet() {
     let shown = world.shown(1, 0, false);
     assert!(shown.components.section(SectionKind::Trade).is_err());
     let packet = world.body(shown).sign(&bob());
-    assert_eq!(packet.verify(&world.expects()).unwrap().output.trade, None);
+    assert_eq!(output(packet.verify(&world.expects()).unwrap()).trade, None);
     let Bundle::Packet(whole) =
         Bundle::parse(&Bundle::Packet(Box::new(world.packet())).to_bytes()).unwrap()
     else {
@@ -413,7 +418,9 @@ fn packets_are_those_of_the_specification() {
         }
     };
     for case in vectors["accepted"].as_array().unwrap() {
-        let (shows, Verified { checkpoint, output, .. }) = (&case["shows"], verify(case).unwrap());
+        let (shows, verified) = (&case["shows"], verify(case).unwrap());
+        let checkpoint = verified.checkpoint.clone();
+        let output = output(verified);
         assert_eq!(output.quantity, shows["quantity"].as_u64().unwrap());
         assert_eq!(output.note.0.to_string(), shows["note"].as_str().unwrap());
         assert_eq!(output.tx.to_string(), shows["transaction"].as_str().unwrap());
@@ -426,7 +433,20 @@ fn packets_are_those_of_the_specification() {
         let file = bytes(&case["file"]);
         assert_eq!(Bundle::parse(&file).unwrap().to_bytes(), file);
     }
-    for case in vectors["refused"].as_array().unwrap() {
+    for case in vectors["accounts"]["accepted"].as_array().unwrap() {
+        let Shown::Account(account) = verify(case).unwrap().shown else { panic!("no account") };
+        let shows = &case["shows"];
+        assert_eq!(format!("{:?}", account.account), shows["account"].as_str().unwrap());
+        assert_eq!(account.opening, u128::from(shows["opening"].as_u64().unwrap()));
+        assert_eq!(account.closing, u128::from(shows["closing"].as_u64().unwrap()));
+        assert_eq!(account.from.map(|from| u64::from(from.0)), shows["from"].as_u64());
+        assert_eq!(Some(u64::from(account.until.0)), shows["until"].as_u64());
+        assert_eq!(account.events.len(), shows["events"].as_array().unwrap().len());
+        let file = bytes(&case["file"]);
+        assert_eq!(Bundle::parse(&file).unwrap().to_bytes(), file);
+    }
+    let refused = [&vectors["refused"], &vectors["accounts"]["refused"]];
+    for case in refused.into_iter().flat_map(|cases| cases.as_array().unwrap()) {
         let (rule, error) = (case["rule"].as_str().unwrap(), verify(case).unwrap_err());
         assert!(error.contains(&format!("[{rule}]")), "{}: {error}", case["why"]);
     }

@@ -14,14 +14,18 @@ use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::linear::LinearProof;
 use sudare_crypto::proof::{possession, tag};
 use sudare_crypto::{
-    Claims, Encoded, Hash, NodeId, NodeKey, NodeSignature, Rejected, Scalar, Secret, Text, pairs,
+    Claims, Encoded, Hash, NodeId, NodeKey, NodeSignature, Rejected, RistrettoPoint, Scalar,
+    Secret, Text, pairs,
 };
-use sudare_disclosure::{AssetId, AssetTerms, DisclosureSecret, Field, SignedTerms};
+use sudare_disclosure::{
+    AssetId, AssetTerms, DisclosureSecret, Field, Fields, KeyPurpose, SignedTerms,
+};
 use sudare_ledger::leg::{ComponentKind, Leg, LegError, LegSalt, TearOff};
-use sudare_ledger::log::{Absence, Entry, NotaryEntry, Receipt};
+use sudare_ledger::log::{Absence, Entry, EntryLeaf, NotaryEntry, Receipt};
 use sudare_ledger::messages::account_purpose;
 use sudare_ledger::note::{InvestorSeed, Note, SlotSecrets};
 use sudare_ledger::slot::{SignedSlot, Slot, SlotContext, SlotError};
+use sudare_ledger::snapshot::{AccountEvent, AccountRow, Chain, SnapshotSeed, is_in_tree};
 use sudare_ledger::transaction::{
     Commit, CommitError, LegRef, Transaction, tag_hash, tags_root, tx_id,
 };
@@ -542,6 +546,79 @@ fn checkpoints_have_the_text_of_the_specification_and_no_other() {
         });
         assert!(opened.is_err(), "{}", case["why"]);
     }
+}
+
+// --- register snapshots ----------------------------------------------------------------------------------------------
+
+#[test]
+fn chains_leaves_and_roots_of_a_snapshot_are_those_of_the_specification() {
+    let vectors = load("snapshot");
+    let seed: SnapshotSeed = decode(&bytes(&vectors["seed"]), "a seed").unwrap();
+    let rows: Vec<AccountRow> = list(&vectors["accounts"]).iter().map(account_row).collect();
+    let tree = seed.leaves(&rows).unwrap();
+    let root = tree.root().unwrap();
+    assert_eq!(hex(&encode(&root)), string(&vectors["root"]));
+    for case in list(&vectors["accounts"]) {
+        let account = point(&case["account"]);
+        assert_eq!(seed.blinding(&account).0, scalar(&case["blinding"]));
+        let (leaf, place, path) = tree.prove(&account).unwrap();
+        assert_eq!(hex(&encode(&leaf)), string(&case["leaf"]));
+        assert_eq!(u64::from(place), case["place"].as_u64().unwrap());
+        let listed: Vec<String> = path.iter().map(|node| hex(&encode(node))).collect();
+        assert_eq!(listed, list(&case["path"]).iter().map(string).collect::<Vec<_>>());
+        assert!(is_in_tree(&leaf.node(), place, &path, 4, &root).unwrap());
+    }
+}
+
+#[test]
+fn snapshots_are_accepted_and_refused_as_the_specification_says() {
+    let vectors = load("snapshot");
+    let terms = terms(&vectors);
+    let check = |entry: &Value| {
+        let Entry::Snapshot(snapshot) = decode(&bytes(entry), "an entry").unwrap() else {
+            panic!("not a snapshot")
+        };
+        let mut claims = Claims::new();
+        let checked = snapshot.check(&terms, &mut claims);
+        checked.map_err(|error| error.to_string()).and_then(|()| {
+            claims.accept(&mut rng()).map_err(|error| error.to_string()).map(|()| snapshot)
+        })
+    };
+    let snapshot = check(&vectors["entry"]).unwrap();
+    assert_eq!(hex(&encode(&snapshot.heading)), string(&vectors["heading"]));
+    let leaf = EntryLeaf::Snapshot { heading: hash(&vectors["heading_hash"]), body: Hash([7; 32]) };
+    assert_eq!(snapshot.heading.leaf(Hash([7; 32])), leaf);
+    let epoch = terms.policy.epoch(0).unwrap();
+    let purpose = KeyPurpose {
+        network: terms.core.network,
+        asset: terms.asset(),
+        epoch: 0,
+        fields: Fields::ALL,
+        label: Text::new("registrar").unwrap(),
+    };
+    let key = DisclosureSecret::derive(&Seed(array(&vectors["registrar"])), &purpose);
+    let opened = snapshot.open(epoch, &key).unwrap().unwrap();
+    assert_eq!(hex(&encode(&opened)), string(&vectors["seed"]));
+    for case in list(&vectors["refused"]) {
+        assert!(check(&case["entry"]).is_err(), "{}", case["why"]);
+    }
+}
+
+fn account_row(case: &Value) -> AccountRow {
+    let mut chain = Chain::default();
+    for event in list(&case["events"]) {
+        let event: AccountEvent = decode(&bytes(event), "an event").unwrap();
+        chain = chain.after(&event);
+    }
+    assert_eq!(Some(chain.count), case["count"].as_u64());
+    assert_eq!(chain.head, hash(&case["head"]));
+    let sum = bytes(&case["sum"]);
+    let sum = if sum == [0; 32] {
+        RistrettoPoint::default()
+    } else {
+        point(&case["sum"]).decompress().unwrap()
+    };
+    AccountRow { account: point(&case["account"]), chain, sum }
 }
 
 // --- reading --------------------------------------------------------------------------------------------------------

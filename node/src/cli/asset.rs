@@ -12,7 +12,7 @@ use sudare_disclosure::{
     Policy,
 };
 use sudare_ledger::leg::TradeInfo;
-use sudare_ledger::registrar::{ALLOTMENTS_MAX, Allotment, Instruction, IssueOrder};
+use sudare_ledger::registrar::{ALLOTMENTS_MAX, Allotment, Instruction, IssueOrder, SnapshotView};
 
 use super::account::Directory;
 use super::audit::AuthorityKeys;
@@ -146,6 +146,14 @@ pub(super) enum RegisterCommand {
         #[arg(long)]
         asset: String,
     },
+    /// Fix the register as it is now in an entry of the asset's log, as at a record date, and show all such snapshots.
+    Snapshot {
+        #[command(flatten)]
+        node: NodeArgs,
+        /// The asset's code.
+        #[arg(long)]
+        asset: String,
+    },
 }
 
 pub(super) async fn run(command: AssetCommand, output: &Output) -> Result<(), Failure> {
@@ -176,9 +184,41 @@ pub(super) async fn run(command: AssetCommand, output: &Output) -> Result<(), Fa
 }
 
 pub(super) async fn run_register(command: RegisterCommand, output: &Output) -> Result<(), Failure> {
-    let RegisterCommand::Show { node, asset } = command;
+    match command {
+        RegisterCommand::Show { node, asset } => show(&node, &asset, output).await,
+        RegisterCommand::Snapshot { node, asset } => snapshot(&node, &asset, output).await,
+    }
+}
+
+/// Takes a snapshot, and shows all that there are.
+async fn snapshot(node: &NodeArgs, code: &str, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&node.config)?;
-    let asset = asset_of(&connection, &asset).await?;
+    let asset = asset_of(&connection, code).await?;
+    connection.instruct(&Instruction::Snapshot(asset)).await?;
+    let answer = connection.query(&OperatorQuery::Snapshots(asset)).await?;
+    let OperatorAnswer::Snapshots(snapshots) = answer else {
+        return Err(Failure::Node("the node is not a registrar".into()));
+    };
+    let row = |one: &SnapshotView| view::SnapshotRow {
+        number: one.number,
+        entry: one.entry,
+        at_ms: one.at,
+        leaves: one.leaves,
+        supply: one.supply.to_string(),
+        root: one.root.to_string(),
+    };
+    let rows: Vec<_> = snapshots.iter().map(row).collect();
+    output.rows(&rows, &["number", "entry", "at", "leaves", "supply", "root"], |row| {
+        let at = format!("{} ms", row.at_ms);
+        let (number, entry) = (row.number.to_string(), row.entry.to_string());
+        vec![number, entry, at, row.leaves.to_string(), row.supply.clone(), row.root.clone()]
+    });
+    Ok(())
+}
+
+async fn show(node: &NodeArgs, code: &str, output: &Output) -> Result<(), Failure> {
+    let connection = Connection::open(&node.config)?;
+    let asset = asset_of(&connection, code).await?;
     let lines = connection.register(asset).await?;
     let rows: Vec<view::RegisterRow> = lines
         .iter()

@@ -1,5 +1,7 @@
 //! `sudare packet`: disclosing what is a customer's to somebody who holds no key.
 
+mod account;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -27,6 +29,8 @@ use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 pub(super) enum PacketCommand {
     /// Show one transfer that a customer received: amount and trade data, with all that proves them.
     Transfer(TransferArgs),
+    /// Show one account between two register snapshots: every event, what it held at both ends, and that nothing is missing.
+    Account(account::AccountArgs),
 }
 
 /// To whom a packet is made, and where it goes.
@@ -65,7 +69,13 @@ pub(super) struct TransferArgs {
 }
 
 pub(super) async fn run(command: PacketCommand, output: &Output) -> Result<(), Failure> {
-    let PacketCommand::Transfer(args) = command;
+    match command {
+        PacketCommand::Transfer(args) => transfer(args, output).await,
+        PacketCommand::Account(args) => account::run(args, output).await,
+    }
+}
+
+async fn transfer(args: TransferArgs, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&args.address.node.config)?;
     let trade = received(&connection, &args.trade_id).await?;
     let terms = terms_of(&connection, &trade).await?;

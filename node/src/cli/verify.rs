@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use sudare_api::packet::{CheckpointView, OutputView, PacketView};
+use sudare_api::packet::{
+    AccountPacketView, CheckpointView, EventView, OutputView, PacketView, SnapshotView,
+};
 use sudare_crypto::Hash;
 use sudare_crypto::encoding::decode;
 use sudare_disclosure::{AssetCore, AssetId};
-use sudare_ledger::packet::{Anchor, BUNDLE_BYTES_MAX, Bundle, Expected, Fork, Packet};
+use sudare_ledger::packet::{Anchor, BUNDLE_BYTES_MAX, Bundle, Expected, Fork, Packet, Shown};
 use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
 
 use super::asset::read;
@@ -32,6 +34,12 @@ pub(super) struct VerifyArgs {
     /// Of a packet: the checkpoint that you trust, from the registrar, a witness or a replay.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// Of an account's packet: the snapshot that its period begins with at the latest.
+    #[arg(long, value_name = "NUMBER")]
+    from: Option<u32>,
+    /// Of an account's packet: the snapshot that its period ends with at the earliest.
+    #[arg(long, value_name = "NUMBER")]
+    until: Option<u32>,
     /// Of a checkpoint: the asset's definition, as `asset define` or `checkpoint fetch` writes it.
     #[arg(long, value_name = "FILE")]
     core: Option<PathBuf>,
@@ -94,6 +102,10 @@ fn verify_packet(args: &VerifyArgs, packet: &Packet, output: &Output) -> Result<
     };
     let verified = packet.verify(&Expected { recipient, nonce, anchor: anchor(args)? });
     let verified = verified.map_err(|error| Failure::CheckFailed(error.to_string()))?;
+    if let Shown::Account(account) = &verified.shown {
+        let covers = account.covers(args.from, args.until);
+        covers.map_err(|error| Failure::CheckFailed(error.to_string()))?;
+    }
     let view = PacketView::of(packet, &verified);
     output.result(&view, &report(&view));
     Ok(())
@@ -145,9 +157,25 @@ fn verify_fork(args: &VerifyArgs, fork: &Fork, output: &Output) -> Result<(), Fa
 
 fn report(view: &PacketView) -> String {
     let PacketView { code, asset, registrar, notary, custodian, .. } = view;
-    let OutputView { entry, transaction, leg, output, time_ms, quantity, .. } = &view.output;
     let CheckpointView { entries, root, .. } = &view.checkpoint;
-    let trade = match &view.output.trade {
+    let shown = match (&view.output, &view.account) {
+        (Some(output), _) => output_report(output),
+        (None, Some(account)) => account_report(account),
+        (None, None) => String::new(),
+    };
+    format!(
+        "packet by custodian {custodian}\n\
+         for {:?}, nonce {:?}, purpose {:?}, made at {} ms\n\
+         asset {code} ({asset}), registrar {registrar}, notary {notary}\n\
+         under a checkpoint of {entries} entries of the asset's log, root {root}\n\
+         {shown}",
+        view.recipient, view.nonce, view.purpose, view.made_at_ms
+    )
+}
+
+fn output_report(view: &OutputView) -> String {
+    let OutputView { entry, transaction, leg, output, time_ms, quantity, .. } = view;
+    let trade = match &view.trade {
         Some(trade) => format!(
             "trade {}, delivery date {}, {} {}",
             trade.trade_id, trade.delivery_date, trade.kind, trade.note
@@ -155,17 +183,39 @@ fn report(view: &PacketView) -> String {
         None => "trade data: not disclosed".to_owned(),
     };
     format!(
-        "packet by custodian {custodian}\n\
-         for {:?}, nonce {:?}, purpose {:?}, made at {} ms\n\
-         asset {code} ({asset}), registrar {registrar}, notary {notary}\n\
-         received: {quantity} atomic units, recorded by the notary at {time_ms} ms\n\
+        "received: {quantity} atomic units, recorded by the notary at {time_ms} ms\n\
          {trade}\n\
-         transaction {transaction}, leg {leg}, output {output}\n\
-         entry {entry} of the asset's log, under a checkpoint of {entries} entries, root {root}\n\
+         transaction {transaction}, leg {leg}, output {output}, entry {entry}\n\
          verified: the custodian's signature for this recipient and nonce; every approval; the notary's receipt; the components under\n\
          the leg's root; the entry under the registrar's checkpoint; the amount against the ledger's commitment\n\
-         not shown: anything about other transfers, earlier or later, or whether this note was spent since",
-        view.recipient, view.nonce, view.purpose, view.made_at_ms
+         not shown: anything about other transfers, earlier or later, or whether this note was spent since"
+    )
+}
+
+fn account_report(view: &AccountPacketView) -> String {
+    let name =
+        |SnapshotView { number, at_ms }: &SnapshotView| format!("snapshot {number} ({at_ms} ms)");
+    let from = view.from.as_ref().map_or_else(|| "the asset's first entry".to_owned(), name);
+    let event = |event: &EventView| match event {
+        EventView::Received(OutputView { entry, time_ms, quantity, trade, .. }) => {
+            let trade = trade.as_ref().map(|trade| format!(", trade {}", trade.trade_id));
+            let trade = trade.unwrap_or_default();
+            format!("  entry {entry}: received {quantity}, recorded at {time_ms} ms{trade}\n")
+        }
+        EventView::Spent { entry, quantity, .. } => format!("  entry {entry}: spent {quantity}\n"),
+    };
+    let events: String = view.events.iter().map(event).collect();
+    let AccountPacketView { account, opening, closing, .. } = view;
+    format!(
+        "account {account}, from {from} until {}\n\
+         held at the beginning: {opening} atomic units\n\
+         {events}held at the end: {closing} atomic units\n\
+         verified: the custodian's signature for this recipient and nonce; both snapshots in the asset's log; {} events, none missing, by\n\
+         the account's chain in the snapshots; what was received as final and in the log, each amount against the ledger's commitment; the\n\
+         holdings at both ends against the snapshots' commitments\n\
+         not shown: that the registrar's snapshots are true, which a replay with parties and links shows; other accounts of the customer",
+        name(&view.until),
+        view.events.len()
     )
 }
 

@@ -8,7 +8,7 @@ import ristretto as group
 import sections
 import transaction
 import tree
-from cases import world
+from cases import accounts, world
 from cases.common import Draw, Node, flip, hexed
 from cases.world import LEG_SALT, NETWORK, NOTARY, NOW, RECEIVER, REGISTRAR, SENDER
 
@@ -26,10 +26,12 @@ def packets():
         _accepted("under a shorter checkpoint", shown.file(since=3), shown.checkpoint(3)),
         _accepted("without the trade", shown.file(trade=None, wanted=shown.wanted[:3]), None),
     ]
+    of = accounts.Accounts(shown.output, shown.paid, RECIPIENT, NONCE, shown.leaves)
     refused = [_refused(rule, why, file, held) for rule, why, file, held in _cases(shown, good)]
     return hexed({
         "asset": world.ASSET, "registrar": REGISTRAR.id, "recipient": RECIPIENT, "nonce": NONCE,
-        "accepted": accepted, "refused": refused, "fork": {"file": fork, "size": 6},
+        "accepted": accepted, "refused": refused, "accounts": accounts.shown(of),
+        "fork": {"file": fork, "size": 6},
     })  # fmt: skip
 
 
@@ -63,7 +65,7 @@ class _Shown:
         entry = transaction.notary_entry(self.commit.m(), self.tx.tags_root(), NOW)
         self.receipt = transaction.receipt(NOTARY.seed, NETWORK, self.tx.id(), entry, 7)
         self.body = Draw("packet entry").bytes32()
-        self.memo = paid[0].slot.secrets.memo
+        self.paid, self.memo = paid[0], paid[0].slot.secrets.memo
         leaf = b"\1" + self.tx.id() + codec.u8(0) + self.tx.legs[0][1] + self.body
         filler = [tree.leaf_hash(f"entry {i}".encode()) for i in range(6)]
         self.leaves = filler[:2] + [tree.leaf_hash(leaf)] + filler[3:]

@@ -430,7 +430,7 @@ impl World {
         let legs = entries.iter().filter_map(|entry| {
             match decode::<Entry>(&entry.bytes, "an entry").unwrap() {
                 Entry::Leg(leg) => Some(*leg),
-                Entry::Terms(_) => None,
+                Entry::Terms(_) | Entry::Snapshot(_) => None,
             }
         });
         legs.collect()

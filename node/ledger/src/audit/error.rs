@@ -5,6 +5,7 @@ use sudare_disclosure::{SectionKind, TermsError};
 
 use crate::leg::{LegError, OpenError};
 use crate::note::NoteId;
+use crate::snapshot::SnapshotError;
 use crate::transaction::CommitError;
 use crate::tree::{CheckpointError, TreeError};
 
@@ -210,6 +211,30 @@ pub enum Fault {
     /// In plain numbers the leg does not add up, though its proofs verify.
     #[error("in plain numbers its inputs and mint are not its outputs and burn")]
     Unbalanced,
+    /// A snapshot with another number than the next, or taken before the one before it.
+    #[error("it holds snapshot {found} where {expected} is next, or goes back in time")]
+    SnapshotOrder {
+        /// The snapshot's number.
+        found: u32,
+        /// The next number.
+        expected: u32,
+    },
+    /// A snapshot that is not sound.
+    #[error("{0}")]
+    Snapshot(#[from] SnapshotError),
+    /// A snapshot that states another supply than the log's.
+    #[error("it states a supply of {stated}, minted less burned is {found}")]
+    SnapshotSupply {
+        /// As it states.
+        stated: u64,
+        /// In the entries before.
+        found: u64,
+    },
+    /// A snapshot that does not hold what the log does.
+    #[error(
+        "its root is not that of the accounts' events and holdings in the log: an account is missing, made up, or not as it was"
+    )]
+    SnapshotRoot,
 }
 
 impl Fault {
@@ -241,6 +266,9 @@ impl Fault {
             Self::UnknownNote { .. } | Self::NoteSpent { .. } => "[LNK-1]",
             Self::WrongOwner { .. } => "[APR-10]",
             Self::Unbalanced => "[BAL-1]",
+            Self::SnapshotSupply { .. } | Self::Snapshot(SnapshotError::Sums(_)) => "[SNP-4]",
+            Self::SnapshotOrder { .. } | Self::Snapshot(_) => "[SNP-1]",
+            Self::SnapshotRoot => "[SNP-3]",
         }
     }
 }

@@ -16,17 +16,18 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::decode;
-use sudare_crypto::{Encoded, Hash, NodeId, Stream};
+use sudare_crypto::{Claims, Encoded, Hash, NodeId, Stream};
 use sudare_disclosure::{AssetId, DisclosureSecret};
 
 use crate::leg::Leg;
 use crate::log::{ENTRY_BYTES_MAX, Entry, EntryLeaf, FinalLeg};
+use crate::snapshot::{Heading, Snapshot};
 use crate::transaction::TxId;
 use crate::tree::{CheckpointError, MemoryTree, SignedCheckpoint, SignerName};
 
 pub use error::{AuditError, Fault};
 pub use regulator::{Evidence, Instruction, RecordReplay, Recorded, Regulator};
-pub use report::{Coverage, ReadLeg, Report, TermsUse};
+pub use report::{Coverage, ReadLeg, Report, SnapshotSeen, TermsUse};
 
 use read::Register;
 use versions::Versions;
@@ -69,6 +70,7 @@ pub struct Replay<R> {
     tags: BTreeMap<Encoded, u64>,
     owners: BTreeMap<Encoded, u64>,
     supply: Supply,
+    snapshots: Vec<SnapshotSeen>,
     /// Legs whose equations wait to be decided together.
     pending: Stream<Pending>,
     register: Register,
@@ -107,6 +109,7 @@ impl<R: CryptoRngCore> Replay<R> {
             tags: BTreeMap::new(),
             owners: BTreeMap::new(),
             supply: Supply::default(),
+            snapshots: Vec::new(),
             pending: Stream::new(),
             register: Register::default(),
             failed: None,
@@ -161,6 +164,7 @@ impl<R: CryptoRngCore> Replay<R> {
             supply: self.supply.outstanding().ok_or(AuditError::Overflow)?,
             tags: count(self.tags.len()),
             notes: count(self.owners.len()),
+            snapshots: std::mem::take(&mut self.snapshots),
             scope: Coverage::default(),
             live: None,
             sums: false,
@@ -200,6 +204,12 @@ impl<R: CryptoRngCore> Replay<R> {
                 self.versions.admit(&self.log, signed, &mut self.rng).map_err(at)?;
                 leaf
             }
+            Entry::Snapshot(snapshot) => {
+                // Chains and holdings are those of the legs before, which have to be read first.
+                self.flush()?;
+                self.take_snapshot(index, &snapshot).map_err(at)?;
+                snapshot.heading.leaf(body(bytes))
+            }
             Entry::Leg(leg) => match self.take_leg(index, leg, body(bytes)) {
                 Ok(leaf) => leaf,
                 Err(fault) => {
@@ -226,6 +236,28 @@ impl<R: CryptoRngCore> Replay<R> {
         let leaf = EntryLeaf::Leg { tx, index: leg.index, root, body };
         self.pending.add(Pending { entry, tx, leg, version: number, bound }, claims);
         Ok(leaf)
+    }
+
+    /// Enforces [SNP-1], [SNP-4] and, as far as the keys allow, [SNP-3].
+    fn take_snapshot(&mut self, entry: u64, snapshot: &Snapshot) -> Result<(), Fault> {
+        let expected = u32::try_from(self.snapshots.len()).unwrap_or(u32::MAX);
+        let Heading { number, at, supply, .. } = snapshot.heading;
+        let latest = self.snapshots.last().map_or(0, |before| before.at);
+        if number != expected || at < latest {
+            return Err(Fault::SnapshotOrder { found: number, expected });
+        }
+        let found = self.supply.outstanding().ok_or(Fault::Supply)?;
+        if supply != found {
+            return Err(Fault::SnapshotSupply { stated: supply, found });
+        }
+        let terms = self.versions.newest()?;
+        let mut claims = Claims::new();
+        snapshot.check(terms, &mut claims)?;
+        claims.accept(&mut self.rng)?;
+        let epoch = terms.policy.epoch(snapshot.heading.epoch).ok_or(Fault::Epoch)?;
+        let checked = self.register.check_snapshot(snapshot, epoch, &self.keys)?;
+        self.snapshots.push(SnapshotSeen { number, entry, at, checked });
+        Ok(())
     }
 
     /// Enforces [NOT-5], [NOTE-1], [SLOT-3]: a tag is spent once and an owner commitment used once in the whole log.

@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 
 use sudare_crypto::point::times_b;
-use sudare_crypto::{Claims, Encoded, Scalar, pairs};
+use sudare_crypto::{Claims, Encoded, RistrettoPoint, Scalar, pairs};
 use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, SectionKind};
 
 use super::{AuditError, Fault, Pending, ReadLeg, Report, Solve, count};
 use crate::leg::{Amount, Disclosed, Leg, Links};
 use crate::note::{Note, NoteId};
+use crate::snapshot::{AccountRow, Chain, Snapshot, events_of};
 
 /// All notes that the log made and all legs that were read.
 #[derive(Default)]
 pub(super) struct Register {
     notes: BTreeMap<NoteId, NoteRow>,
     rows: Vec<Row>,
+    chains: BTreeMap<Encoded, Chain>,
+    /// Whether the account or the spent notes of some leg are not known.
+    blind: bool,
 }
 
 struct NoteRow {
@@ -81,6 +85,16 @@ impl Register {
             None => leg.inputs.is_empty().then(Vec::new),
         };
         let made = self.make(leg, receivers.as_deref());
+        match (&senders, &receivers, &spends) {
+            (Some(senders), Some(receivers), Some(spent)) => {
+                let spends = (senders.as_slice(), spent.as_slice());
+                for (account, event) in events_of(pending.entry, leg, spends, receivers) {
+                    let chain = self.chains.entry(account).or_default();
+                    *chain = chain.after(&event);
+                }
+            }
+            _ => self.blind = true,
+        }
         self.rows.push(Row {
             leg: ReadLeg {
                 entry: pending.entry,
@@ -110,7 +124,7 @@ impl Register {
     ///
     /// Enforces [LOG-4]: the live notes sum to the supply.
     pub(super) fn finish(self, report: &mut Report, solve: Solve<'_>) -> Result<(), AuditError> {
-        let Self { mut notes, rows } = self;
+        let Self { mut notes, rows, .. } = self;
         for mut row in rows {
             let seen = &row.leg;
             report.scope.amounts += u64::from(row.amounts.is_some());
@@ -138,6 +152,41 @@ impl Register {
             settle(&notes, report)?;
         }
         Ok(())
+    }
+
+    /// Recomputes a snapshot, if every leg before it was read and a key opens its seed; whether it did.
+    ///
+    /// Enforces [SNP-3]: the snapshot holds every account that had an event, with these events and this holding, and no other.
+    pub(super) fn check_snapshot(
+        &self,
+        snapshot: &Snapshot,
+        epoch: &Epoch,
+        keys: &[(Encoded, DisclosureSecret)],
+    ) -> Result<bool, Fault> {
+        let mut seed = None;
+        for (_, key) in keys {
+            let opened = snapshot.open(epoch, key);
+            seed = seed.or(opened.map_err(|_| Fault::Unreadable(SectionKind::Snapshot))?);
+        }
+        let Some(seed) = seed.filter(|_| !self.blind) else { return Ok(false) };
+        let mut sums: BTreeMap<Encoded, RistrettoPoint> = BTreeMap::new();
+        for row in self.notes.values().filter(|row| row.spent.is_none()) {
+            if let Some(account) = row.account {
+                *sums.entry(account).or_default() += row.note.commitment.decompress()?;
+            }
+        }
+        let row = |(account, chain): (&Encoded, &Chain)| AccountRow {
+            account: *account,
+            chain: *chain,
+            sum: sums.get(account).copied().unwrap_or_default(),
+        };
+        let rows: Vec<AccountRow> = self.chains.iter().map(row).collect();
+        let leaves = seed.leaves(&rows)?;
+        let heading = &snapshot.heading;
+        if leaves.size() != heading.leaves || leaves.root() != Some(heading.root) {
+            return Err(Fault::SnapshotRoot);
+        }
+        Ok(true)
     }
 
     fn spend(

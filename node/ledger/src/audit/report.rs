@@ -33,6 +33,8 @@ pub struct Report {
     pub tags: u64,
     /// Notes made, each with an owner commitment of its own.
     pub notes: u64,
+    /// The register snapshots, in order.
+    pub snapshots: Vec<SnapshotSeen>,
     /// Of how many legs the keys read which field.
     pub scope: Coverage,
     /// How many notes live, if the links of all legs were read.
@@ -59,6 +61,19 @@ pub struct TermsUse {
     pub epochs: u64,
     /// How many legs cite it.
     pub legs: u64,
+}
+
+/// A register snapshot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SnapshotSeen {
+    /// Its number, from 0.
+    pub number: u32,
+    /// Its index in the log.
+    pub entry: u64,
+    /// When it was taken, by the registrar's clock, ms since the Unix epoch.
+    pub at: u64,
+    /// Whether it was recomputed: every account's events and holding are in it as the log has them, and no other.
+    pub checked: bool,
 }
 
 /// Of how many legs each field was read.
@@ -135,6 +150,14 @@ impl fmt::Display for Report {
         }
         self.register(f)?;
         self.not_in_scope(f)?;
+        for SnapshotSeen { number, entry, checked, .. } in &self.snapshots {
+            let what = if *checked {
+                "recomputed: every account's events and holding are as the log has them"
+            } else {
+                "its holdings sum to the supply; not recomputed, parties and links are not in scope for every leg before it"
+            };
+            writeln!(f, "register snapshot {number}, entry {entry}: {what}")?;
+        }
         for (entry, output) in &self.false_memos {
             writeln!(
                 f,

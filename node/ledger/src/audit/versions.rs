@@ -62,6 +62,11 @@ impl Versions {
         Ok((place, self.get(place)?))
     }
 
+    /// The version in force.
+    pub(super) fn newest(&self) -> Result<&AssetTerms, Fault> {
+        self.list.last().map(|version| &version.terms).ok_or(Fault::NotTerms)
+    }
+
     /// The version at a place.
     pub(super) fn get(&self, place: usize) -> Result<&AssetTerms, Fault> {
         self.list.get(place).map(|version| &version.terms).ok_or(Fault::UnknownTerms)

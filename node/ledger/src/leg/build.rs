@@ -235,6 +235,7 @@ fn sections(
             SectionKind::Links => {
                 encode(links.as_ref().ok_or(Malformed::Encoding("a links section without inputs"))?)
             }
+            SectionKind::Snapshot => return Err(Malformed::Encoding("a leg's section")),
         };
         let (section, ephemeral) = Section::seal(kind, &content, &readers, &context, rng)?;
         sections.push(section);

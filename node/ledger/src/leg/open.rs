@@ -3,7 +3,7 @@
 use sudare_crypto::encoding::decode;
 use sudare_crypto::point::{commit, times_b};
 use sudare_crypto::proof::amount::Opening;
-use sudare_crypto::{Encoded, Hash, Malformed, RistrettoPoint, Scalar, Secret, Text};
+use sudare_crypto::{Encoded, Hash, Malformed, RistrettoPoint, Scalar, Secret, Text, pairs};
 use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Field, Opens, Section, SectionKind};
 
 use super::{Header, Leg, Links, Output, TearOff, TearOffError, TradeInfo};
@@ -18,6 +18,8 @@ pub struct Opened {
     pub receivers: Vec<Encoded>,
     /// The quantity of each output, atomic units.
     pub amounts: Vec<u64>,
+    /// The blinding of each output's commitment.
+    pub blindings: Vec<Secret>,
     /// The note each input spends, with the proof to be checked; none without inputs.
     pub links: Option<Links>,
     /// The trade's data.
@@ -96,17 +98,19 @@ impl Leg {
     ///
     /// [`OpenError`].
     pub fn open(&self, epoch: &Epoch, key: &DisclosureSecret) -> Result<Opened, OpenError> {
-        let disclosed = self.disclose(epoch, key)?;
+        let (disclosed, memos) = self.disclose_with_memos(epoch, key)?;
         let (Some(amounts), Some((senders, receivers))) = (disclosed.amounts, disclosed.parties)
         else {
             return Err(OpenError::Scope);
         };
-        let mut known = Vec::with_capacity(amounts.len());
-        for (index, amount) in sudare_crypto::numbered(amounts) {
-            let Amount::Known(value) = amount else {
+        let (mut known, mut blindings) = (Vec::new(), Vec::new());
+        let read = pairs(&amounts, &memos).ok_or(OpenError::Scope)?;
+        for (index, one) in sudare_crypto::numbered(read) {
+            let (Amount::Known(value), Some(blinding)) = one else {
                 return Err(OpenError::Section(SectionKind::Opening(index)));
             };
-            known.push(value);
+            known.push(*value);
+            blindings.push(blinding.clone());
         }
         let trade = disclosed.trade.flatten().ok_or(OpenError::Section(SectionKind::Trade))?;
         let sender = disclosed.sender.flatten().ok_or(OpenError::Section(SectionKind::Parties))?;
@@ -114,7 +118,7 @@ impl Leg {
         if links.is_some() == self.inputs.is_empty() {
             return Err(OpenError::Section(SectionKind::Links));
         }
-        Ok(Opened { senders, receivers, amounts: known, links, trade, sender })
+        Ok(Opened { senders, receivers, amounts: known, blindings, links, trade, sender })
     }
 
     /// Reads what `key` may read.
@@ -126,14 +130,26 @@ impl Leg {
     /// [`OpenError`], if the key is not one of the leg's epoch or a point does not decode. An amount whose memo lies is not
     /// an error: [`Amount::Hidden`].
     pub fn disclose(&self, epoch: &Epoch, key: &impl Opens) -> Result<Disclosed, OpenError> {
+        Ok(self.disclose_with_memos(epoch, key)?.0)
+    }
+
+    /// What `key` may read, and the blindings that the memos give.
+    fn disclose_with_memos(
+        &self,
+        epoch: &Epoch,
+        key: &impl Opens,
+    ) -> Result<(Disclosed, Vec<Option<Secret>>), OpenError> {
         let point = key.point();
         if epoch.number != self.header.epoch || !epoch.keys.iter().any(|one| one.point == point) {
             return Err(OpenError::Scope);
         }
         let place = |field| epoch.position(field, &point);
-        let amounts = match place(Field::Amounts) {
-            Some(place) => Some(self.amounts(epoch, key, place)?),
-            None => None,
+        let (amounts, memos) = match place(Field::Amounts) {
+            Some(place) => {
+                let (amounts, memos) = self.amounts(epoch, key, place)?;
+                (Some(amounts), memos)
+            }
+            None => (None, Vec::new()),
         };
         let parties = match place(Field::Parties) {
             Some(place) => Some(self.parties(key, place)?),
@@ -152,7 +168,7 @@ impl Leg {
             let links: Links = decode(&content, "links").ok()?;
             (links.notes.len() == self.inputs.len()).then_some(links)
         });
-        Ok(Disclosed { amounts, parties, sender, trade, links })
+        Ok((Disclosed { amounts, parties, sender, trade, links }, memos))
     }
 
     /// The notes that the leg makes, in order.
@@ -175,13 +191,15 @@ impl Leg {
         epoch: &Epoch,
         key: &impl Opens,
         place: usize,
-    ) -> Result<Vec<Amount>, OpenError> {
+    ) -> Result<(Vec<Amount>, Vec<Option<Secret>>), OpenError> {
         let mut amounts = Vec::with_capacity(self.outputs.len());
+        let mut blindings = Vec::with_capacity(self.outputs.len());
         for (index, output) in sudare_crypto::numbered(self.outputs.iter()) {
             let ciphertext = output.amounts.get(place).ok_or(OpenError::Scope)?;
             let point = key.decrypt(&output.ephemeral, ciphertext)?;
             let memo = self.read(epoch, key, SectionKind::Opening(index), Field::Amounts).ok();
             let memo = memo.and_then(|content| opening(&content));
+            blindings.push(memo.as_ref().map(|memo| Secret(memo.blinding)));
             amounts.push(match memo {
                 Some(Opening { value, blinding }) if times_b(&Scalar::from(value)) == point => {
                     let opens = Encoded::of(&commit(value, &blinding)) == output.commitment;
@@ -191,7 +209,7 @@ impl Leg {
                 _ => Amount::Hidden(Encoded::of(&point)),
             });
         }
-        Ok(amounts)
+        Ok((amounts, blindings))
     }
 
     fn parties(

@@ -85,4 +85,36 @@ pub enum PacketError {
         "[PKT-5] the packet is by another custodian than the one that the output belongs to: it has no right to show it"
     )]
     OtherCustodian,
+    /// A snapshot is of another asset.
+    #[error("[SNP-1] a snapshot of the packet is of another asset or network: refuse the packet")]
+    OtherSnapshot,
+    /// The account's leaf is not in the snapshot.
+    #[error("[SNP-4] the account is not in the snapshot as the packet has it: refuse the packet")]
+    Leaf,
+    /// The snapshots are of two accounts.
+    #[error("[PKT-6] the period begins with one account and ends with another: refuse the packet")]
+    OtherAccount,
+    /// The period ends before it begins.
+    #[error("[PKT-6] the period ends before it begins: refuse the packet")]
+    Period,
+    /// Events are missing, added, changed, or in another order.
+    #[error(
+        "[PKT-6] the events shown do not lead to the account's chain in the last snapshot, which has {there} events, {shown} with the packet's: something is missing, added, changed or out of order; refuse the packet"
+    )]
+    Incomplete {
+        /// Events up to the end as shown.
+        shown: u64,
+        /// Events up to the end in the snapshot.
+        there: u64,
+    },
+    /// The notes shown are not what a snapshot commits to.
+    #[error(
+        "[PKT-7] what the account is shown to hold is not what the snapshot commits to: refuse the packet"
+    )]
+    Holding,
+    /// A shorter period than asked for.
+    #[error(
+        "[PKT-8] the packet is of a shorter period than you asked for: ask its custodian for the whole one"
+    )]
+    Shorter,
 }

@@ -4,6 +4,7 @@
 //! A packet is bound to its recipient and to a nonce of the recipient's choice. It carries content keys of sections, never
 //! amounts: the verifier reads those from the ledger's own ciphertexts.
 
+mod account;
 mod error;
 mod fork;
 mod leg;
@@ -16,6 +17,9 @@ use sudare_disclosure::{AssetCore, AssetId};
 
 use crate::tree::{Checkpoint, ConsistencyProof, SignedCheckpoint};
 
+pub use account::{
+    ACCOUNT_EVENTS_MAX, ReadAccount, ReadEvent, ShownAccount, ShownEvent, ShownSnapshot, still_held,
+};
 pub use error::PacketError;
 pub use fork::{Fork, ForkError};
 pub use leg::{Place, ShownLeg};
@@ -75,6 +79,8 @@ pub struct Body {
 pub enum Content {
     /// One output of one final leg.
     Transfer(Box<ShownOutput>),
+    /// One account between two register snapshots.
+    Account(Box<ShownAccount>),
 }
 
 /// What the recipient knows beforehand.
@@ -104,8 +110,17 @@ pub struct Verified {
     pub asset: AssetId,
     /// The checkpoint that everything is shown under.
     pub checkpoint: Checkpoint,
-    /// The output.
-    pub output: ReadOutput,
+    /// What it has shown.
+    pub shown: Shown,
+}
+
+/// What a packet says, as read from the ledger.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Shown {
+    /// One output.
+    Output(Box<ReadOutput>),
+    /// One account between two register snapshots.
+    Account(Box<ReadAccount>),
 }
 
 impl Bundle {
@@ -158,12 +173,19 @@ impl Packet {
             return Err(PacketError::Nonce);
         }
         let checkpoint = body.anchored(&expected.anchor)?;
-        let Content::Transfer(shown) = &body.content;
-        let output = shown.read(&body.core, &checkpoint)?;
-        if output.custodian != body.custodian {
-            return Err(PacketError::OtherCustodian);
-        }
-        Ok(Verified { asset: body.core.id(), checkpoint, output })
+        let shown = match &body.content {
+            Content::Transfer(shown) => {
+                let output = shown.read(&body.core, &checkpoint)?;
+                if output.custodian != body.custodian {
+                    return Err(PacketError::OtherCustodian);
+                }
+                Shown::Output(Box::new(output))
+            }
+            Content::Account(shown) => {
+                Shown::Account(Box::new(shown.read(&body.core, &checkpoint, body.custodian)?))
+            }
+        };
+        Ok(Verified { asset: body.core.id(), checkpoint, shown })
     }
 }
 

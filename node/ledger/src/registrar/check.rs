@@ -153,6 +153,7 @@ impl Registrar {
             senders: opened.senders,
             receivers: opened.receivers,
             amounts: opened.amounts,
+            blindings: opened.blindings,
             links: links.unwrap_or_default(),
             trade: opened.trade,
             sender: opened.sender,

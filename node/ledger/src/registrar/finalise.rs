@@ -8,6 +8,7 @@ use sudare_disclosure::AssetId;
 use super::approve::set_redemption;
 use super::asset_log::{self, LogError};
 use super::assets::halt;
+use super::snapshot::record_events;
 use super::state::{
     ASSETS, Asset, EVIDENCE, Evidence, LEGS, LIVE, LOCKS, LegKey, LegState, NOTES, NoteRow, OWNERS,
     Owner, READINGS, REQUESTS, Reading, RedemptionState, RequestKey, SILENT, SPENT, STATES,
@@ -170,6 +171,7 @@ impl Registrar {
         let entry = self.append(tx, standing.asset, &Entry::Leg(Box::new(leg.clone())))?;
         LEGS.put(tx, &(standing.asset, Be(entry)), &key);
         move_register(tx, now, entry, &key, &request, &reading)?;
+        record_events(tx, entry, &request.leg, &reading)?;
         set_redemption(tx, now, &key, &request, &reading, RedemptionState::Final(entry));
         REQUESTS.delete(tx, &key);
         SILENT.delete(tx, &key);
@@ -352,12 +354,17 @@ fn move_register(
         TAGS.put(tx, &(id, input.tag), &entry);
     }
     let notes: Vec<_> = leg.notes().collect();
-    let accounts = pairs(&reading.receivers, &reading.amounts).map(Iterator::collect::<Vec<_>>);
+    let openings = pairs(&reading.amounts, &reading.blindings).map(Iterator::collect::<Vec<_>>);
+    let openings = openings.ok_or(StorageError::Damaged("opened leg"))?;
+    let accounts = pairs(&reading.receivers, &openings).map(Iterator::collect::<Vec<_>>);
     let made = accounts.as_deref().and_then(|accounts| pairs(&notes, accounts));
-    for (note, (account, quantity)) in made.ok_or(StorageError::Damaged("opened leg"))? {
-        let row = NoteRow { note: *note, account: **account, quantity: **quantity, entry };
+    for (note, (account, (quantity, blinding))) in
+        made.ok_or(StorageError::Damaged("opened leg"))?
+    {
+        let (note, account, blinding) = (*note, **account, (*blinding).clone());
+        let row = NoteRow { note, account, quantity: **quantity, blinding, entry };
         NOTES.put(tx, &(id, note.id()), &row);
-        LIVE.put(tx, &(id, **account, note.id()), quantity);
+        LIVE.put(tx, &(id, account, note.id()), quantity);
         OWNERS.put(tx, &(id, note.owner), &Owner::Used(entry));
         asset.live = asset.live.saturating_add(u128::from(**quantity));
         asset.notes = asset.notes.saturating_add(1);

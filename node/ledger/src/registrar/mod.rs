@@ -14,6 +14,7 @@ mod gather;
 mod issue;
 mod issue_leg;
 mod silent;
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use crate::transaction::TxId;
 pub use asset_log::{LogError, origin};
 pub use issue::IssueOrder;
 pub use issue_leg::IssueDraft;
+pub use snapshot::SnapshotView;
 pub use state::{
     ALLOTMENTS_MAX, Account, Allotment, Asset, Discrepancy, Evidence, Halt, Issue, IssueState,
     LegKey, LegState, NoteRow, Reading, Redemption, RedemptionKey, RedemptionState, RequestKey,
@@ -97,6 +99,8 @@ pub enum Instruction {
     Chase(TxId),
     /// Adds up an asset's register from its rows, as happens from time to time anyway.
     Audit(AssetId),
+    /// Fixes the register as it is now in an entry of the asset's log.
+    Snapshot(AssetId),
 }
 
 /// Work for the CPU pool.
@@ -197,6 +201,7 @@ impl Registrar {
             Instruction::SetOpen { asset, open } => self.set_open(tx, asset, open),
             Instruction::Chase(about) => self.chase(tx, moment.now, about),
             Instruction::Audit(asset) => self.audit(tx, moment.now, asset),
+            Instruction::Snapshot(asset) => self.snapshot(tx, moment, asset),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::encode;
-use sudare_crypto::{Bounded, Encoded, Hash, NodeId, NodeSignature, Text};
+use sudare_crypto::{Bounded, Encoded, Hash, NodeId, NodeSignature, Secret, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 
 use crate::kv::{Be, Kv, StorageError, Table};
@@ -130,6 +130,8 @@ pub struct NoteRow {
     pub account: Encoded,
     /// Atomic units.
     pub quantity: u64,
+    /// The blinding of its commitment.
+    pub blinding: Secret,
     /// The log index of the leg that made it.
     pub entry: u64,
 }
@@ -206,6 +208,8 @@ pub struct Reading {
     pub receivers: Vec<Encoded>,
     /// The quantity of each output, atomic units.
     pub amounts: Vec<u64>,
+    /// The blinding of each output's commitment.
+    pub blindings: Vec<Secret>,
     /// The note that each input spends.
     pub links: Vec<NoteId>,
     /// The trade's data.

@@ -401,6 +401,7 @@ impl Draft {
                 SectionKind::Parties => encode(&plan.sender),
                 SectionKind::Trade => encode(&plan.trade),
                 SectionKind::Links => encode(&self.prove_links(&self.notes, rng)),
+                SectionKind::Snapshot => unreachable!("no leg has one"),
             });
             let sealed = Section::seal(kind, &content, &readers, &context, rng).unwrap();
             self.sections.push(sealed.0);

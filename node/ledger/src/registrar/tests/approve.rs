@@ -1,6 +1,6 @@
 //! What is approved, and what is not?
 
-use sudare_crypto::{Hash, NodeKey};
+use sudare_crypto::{Hash, NodeKey, Scalar, Secret};
 
 use super::super::approve::UNAPPROVED_MAX;
 use super::super::state::{ASSETS, NOTES, SPENT, STATES, TERMS, UNAPPROVED, Version};
@@ -416,7 +416,13 @@ fn an_audit_finds_a_counterfeit_note_and_halts_the_asset() {
     let seed = world.a.investor("alice");
     let held = Held::forged(asset, &seed, 7, &mut world.rng);
     let (id, account) = (held.note.id(), held.account());
-    let row = crate::registrar::NoteRow { note: held.note, account, quantity: 7, entry: 0 };
+    let row = crate::registrar::NoteRow {
+        note: held.note,
+        account,
+        quantity: 7,
+        blinding: Secret(Scalar::ZERO),
+        entry: 0,
+    };
     tamper(&mut world.registrar.kv, |tx| {
         NOTES.put(tx, &(asset, id), &row);
         super::super::state::LIVE.put(tx, &(asset, account, id), &7);

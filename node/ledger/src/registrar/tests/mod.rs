@@ -1,10 +1,12 @@
 //! Tests of the registrar with real proofs; each file asks one question.
 
+mod account;
 mod approve;
 mod assets;
 mod finalise;
 mod gather;
 mod issue;
+mod snapshot;
 
 use rand_chacha::ChaCha20Rng;
 use sudare_crypto::{Bounded, Hash, NodeId, NodeSignature};

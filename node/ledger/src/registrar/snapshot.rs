@@ -1,0 +1,232 @@
+//! Register snapshots: each account's chain of events as the register moves, and the entry that fixes them all.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use rand_core::RngCore;
+use sudare_crypto::encoding::{Version, encode};
+use sudare_crypto::{Bounded, Encoded, Hash, NodeId, RistrettoPoint, Scalar, Secret, numbered};
+use sudare_disclosure::AssetId;
+
+use super::assets::version;
+use super::state::{ACCOUNTS, ASSETS, LIVE, NOTES, Reading, for_each};
+use super::{LogError, Registrar, Stop};
+use crate::kv::{Be, Kv, StorageError, Table, Tx};
+use crate::leg::Leg;
+use crate::log::Entry;
+use crate::messages::Reason;
+use crate::packet::{Place, ShownSnapshot};
+use crate::role::Moment;
+use crate::snapshot::{
+    AccountEvent, AccountRow, Chain, Heading, Leaves, Snapshot, SnapshotLeaf, SnapshotSeed,
+    SumNode, events_of,
+};
+
+/// Each account's chain of events.
+const CHAINS: Table<(AssetId, Encoded), Chain> = Table::new(b'A', "account chain");
+/// Each account's events, by number. Rows are never changed nor deleted.
+const EVENTS: Table<(AssetId, Encoded, Be), AccountEvent> = Table::new(b'B', "account event");
+/// The leaves of an asset's snapshots, with their places. Rows are never changed nor deleted.
+const LEAVES: Table<(AssetId, Be, Encoded), (SnapshotLeaf, u32)> =
+    Table::new(b'D', "snapshot leaf");
+/// The nodes of snapshots' trees by level, from the leaves up, and place. Rows are never changed nor deleted.
+const NODES: Table<(AssetId, Be, u8, Be), SumNode> = Table::new(b'E', "snapshot node");
+/// The snapshots of an asset. Rows are never changed nor deleted.
+const SNAPSHOTS: Table<(AssetId, Be), Taken> = Table::new(b'C', "snapshot");
+
+/// A snapshot that was taken.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+struct Taken {
+    entry: u64,
+    heading: Heading,
+    seed: SnapshotSeed,
+}
+
+/// A snapshot, as its registrar's operator sees it.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct SnapshotView {
+    /// Which of the asset, from 0.
+    pub number: u32,
+    /// Its index in the log.
+    pub entry: u64,
+    /// When it was taken, ms since the Unix epoch.
+    pub at: u64,
+    /// How many leaves it has, padding included.
+    pub leaves: u32,
+    /// What all accounts hold together, atomic units.
+    pub supply: u64,
+    /// The root over them.
+    pub root: Hash,
+}
+
+impl Registrar {
+    /// Appends a snapshot of the register as it is now; takes time in proportion to accounts and live notes.
+    pub(super) fn snapshot(&self, tx: &Tx<'_>, moment: &Moment, id: AssetId) -> Result<(), Stop> {
+        let asset = ASSETS.get(tx, &id)?.ok_or(Reason::UnknownAsset)?;
+        if asset.halted.is_some() {
+            return Err(Reason::Closed.into());
+        }
+        let terms = version(tx, id, asset.number)?.signed.terms;
+        let epoch = terms.policy.epoch_at(moment.now).ok_or(Reason::StaleTerms)?;
+        let rng = &mut moment.rng();
+        let seed = SnapshotSeed::random(rng);
+        let (rows, notes) = rows(tx, id)?;
+        let leaves = seed.leaves(&rows).map_err(|_| Reason::TooLarge)?;
+        let blinding = Secret(notes.0 + leaves.blinding.0);
+        let number = Self::snapshots(tx, id)?.len();
+        let mut nonce = [0; 32];
+        rng.fill_bytes(&mut nonce);
+        let heading = Heading {
+            version: Version,
+            network: self.network,
+            asset: id,
+            terms: terms.hash(),
+            epoch: epoch.number,
+            number: u32::try_from(number).map_err(|_| Reason::TooLarge)?,
+            at: moment.now,
+            leaves: leaves.size(),
+            supply: u64::try_from(asset.outstanding()).map_err(|_| Reason::TooLarge)?,
+            root: leaves.root().ok_or(Reason::Internal)?,
+            nonce,
+        };
+        let snapshot = Snapshot::seal(heading.clone(), &seed, &blinding, epoch, rng);
+        let snapshot = snapshot.map_err(|_| Reason::Internal)?;
+        let entry = self.append(tx, id, &Entry::Snapshot(Box::new(snapshot)))?;
+        let key = (id, Be(u64::from(heading.number)));
+        keep(tx, &key, &leaves).ok_or(Reason::Internal)?;
+        SNAPSHOTS.put(tx, &key, &Taken { entry, heading, seed });
+        Ok(())
+    }
+
+    /// An account in one snapshot, or in the newest, with all that shows it under the checkpoint of `size` entries; none if there is
+    /// no such snapshot or the account has no leaf in it.
+    ///
+    /// (!) For the account's custodian alone: it holds what blinds the account's holding.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`] if the log has no such size, or the store fails.
+    pub fn shown_snapshot(
+        kv: &(impl Kv + ?Sized),
+        (id, account): (AssetId, Encoded),
+        number: Option<u32>,
+        size: u64,
+    ) -> Result<Option<ShownSnapshot>, LogError> {
+        let newest = || Ok(Self::snapshots(kv, id)?.last().map(|view| view.number));
+        let number = number.map_or_else(newest, |number| Ok::<_, StorageError>(Some(number)))?;
+        let Some(number) = number.map(|number| Be(number.into())) else { return Ok(None) };
+        let Some(Taken { entry, heading, seed }) = SNAPSHOTS.get(kv, &(id, number))? else {
+            return Ok(None);
+        };
+        let Some((leaf, place)) = LEAVES.get(kv, &(id, number, account))? else { return Ok(None) };
+        let levels = u8::try_from(heading.leaves.trailing_zeros()).unwrap_or(u8::MAX);
+        let (mut path, mut at) = (Vec::new(), u64::from(place));
+        for level in 0..levels {
+            let node = NODES.get(kv, &(id, number, level, Be(at ^ 1)))?;
+            path.push(node.ok_or(StorageError::Damaged("snapshot node"))?);
+            at /= 2;
+        }
+        let path = Bounded::new(path).map_err(|_| StorageError::Damaged("snapshot"))?;
+        let blinding = seed.blinding(&account);
+        let shown = Place::of(&Self::entry_proof(kv, id, entry, size)?);
+        Ok(Some(ShownSnapshot { heading, place: shown, leaf, number: place, path, blinding }))
+    }
+
+    /// The custodian of a registered account.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn custodian_of(
+        kv: &(impl Kv + ?Sized),
+        id: AssetId,
+        account: Encoded,
+    ) -> Result<Option<NodeId>, StorageError> {
+        Ok(ACCOUNTS.get(kv, &(id, account))?.map(|row| row.custodian))
+    }
+
+    /// At most `limit` events of an account, from the one with this number on.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn account_events(
+        kv: &(impl Kv + ?Sized),
+        id: AssetId,
+        account: Encoded,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<AccountEvent>, StorageError> {
+        let after = from.checked_sub(1).map(|before| (id, account, Be(before)));
+        let rows = EVENTS.rows_under(kv, &encode(&(id, account)), after.as_ref(), limit)?;
+        Ok(rows.into_iter().map(|(_, event)| event).collect())
+    }
+
+    /// The snapshots of an asset, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn snapshots(
+        kv: &(impl Kv + ?Sized),
+        id: AssetId,
+    ) -> Result<Vec<SnapshotView>, StorageError> {
+        let mut views = Vec::new();
+        for_each(kv, &SNAPSHOTS, id.0.as_bytes(), |_, taken: &Taken| {
+            let Heading { number, at, leaves, supply, root, .. } = taken.heading;
+            let (entry, root) = (taken.entry, root.hash);
+            views.push(SnapshotView { number, entry, at, leaves, supply, root });
+            Ok(())
+        })?;
+        Ok(views)
+    }
+}
+
+/// Keeps a snapshot's leaves and nodes, from which it is shown to each account's custodian.
+fn keep(tx: &Tx<'_>, (asset, number): &(AssetId, Be), leaves: &Leaves) -> Option<()> {
+    for leaf in &leaves.leaves {
+        let place = leaves.place(leaf)?;
+        LEAVES.put(tx, &(*asset, *number, leaf.account), &(leaf.clone(), place));
+    }
+    for (level, nodes) in numbered(leaves.levels()) {
+        let mut place = 0u64;
+        for node in nodes {
+            NODES.put(tx, &(*asset, *number, level, Be(place)), node);
+            place = place.checked_add(1)?;
+        }
+    }
+    Some(())
+}
+
+/// Links a final leg's events to the chains of its accounts.
+pub(super) fn record_events(
+    tx: &Tx<'_>,
+    entry: u64,
+    leg: &Leg,
+    reading: &Reading,
+) -> Result<(), StorageError> {
+    let asset = leg.header.asset;
+    let spends = (reading.senders.as_slice(), reading.links.as_slice());
+    for (account, event) in events_of(entry, leg, spends, &reading.receivers) {
+        let chain = CHAINS.get(tx, &(asset, account))?.unwrap_or_default();
+        EVENTS.put(tx, &(asset, account, Be(chain.count)), &event);
+        CHAINS.put(tx, &(asset, account), &chain.after(&event));
+    }
+    Ok(())
+}
+
+/// Every account that has had an event, with the sum of its live notes' commitments; and the sum of these notes' blindings.
+fn rows(kv: &(impl Kv + ?Sized), id: AssetId) -> Result<(Vec<AccountRow>, Secret), StorageError> {
+    let (mut rows, mut blinding) = (Vec::new(), Secret(Scalar::ZERO));
+    for_each(kv, &CHAINS, id.0.as_bytes(), |(_, account), chain| {
+        let mut sum = RistrettoPoint::default();
+        for_each(kv, &LIVE, &encode(&(id, *account)), |(_, _, note), _| {
+            let row = NOTES.get(kv, &(id, *note))?.ok_or(StorageError::Damaged("live note"))?;
+            let point = row.note.commitment.decompress();
+            sum += point.map_err(|_| StorageError::Damaged("note"))?;
+            blinding.0 += row.blinding.0;
+            Ok(())
+        })?;
+        rows.push(AccountRow { account: *account, chain: *chain, sum });
+        Ok(())
+    })?;
+    Ok((rows, blinding))
+}

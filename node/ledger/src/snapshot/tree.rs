@@ -1,0 +1,106 @@
+//! A Merkle tree whose nodes carry the sum of the commitments below them.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use sudare_crypto::encoding::encode;
+use sudare_crypto::{Bounded, Encoded, Hash, Malformed, RistrettoPoint};
+
+/// The most levels above the leaves.
+const LEVELS_MAX: usize = 24;
+
+/// A node: a hash, and the sum of the commitments of all leaves below it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct SumNode {
+    /// Of a leaf that of its content; of an inner node that of both nodes below it.
+    pub hash: Hash,
+    /// The sum of the commitments.
+    pub sum: Encoded,
+}
+
+/// The nodes beside the way from a leaf to the root, from the leaf up.
+pub type SumPath = Bounded<SumNode, LEVELS_MAX>;
+
+/// A tree over a power of two of leaves, with all its nodes.
+#[derive(Clone, Debug)]
+pub(super) struct SumTree {
+    /// From the leaves up to the root.
+    levels: Vec<Vec<SumNode>>,
+}
+
+impl SumNode {
+    /// The node above two.
+    fn above(left: &Self, right: &Self, sum: &RistrettoPoint) -> Self {
+        let hash = Hash::of(b"sudare/snapshot-node/v1", &[&encode(left), &encode(right)]);
+        Self { hash, sum: Encoded::of(sum) }
+    }
+}
+
+impl SumTree {
+    /// The tree over these leaves, whose sums are given beside them; their number is a power of two.
+    pub(super) fn new(leaves: &[(SumNode, RistrettoPoint)]) -> Self {
+        let mut levels = vec![leaves.iter().map(|(node, _)| *node).collect()];
+        let mut level = leaves.to_vec();
+        while level.len() > 1 {
+            let pairs = level.chunks_exact(2).filter_map(|pair| match pair {
+                [(left, l), (right, r)] => {
+                    let sum = l + r;
+                    Some((SumNode::above(left, right, &sum), sum))
+                }
+                _ => None,
+            });
+            level = pairs.collect();
+            levels.push(level.iter().map(|(node, _)| *node).collect());
+        }
+        Self { levels }
+    }
+
+    pub(super) fn leaves(&self) -> &[SumNode] {
+        self.levels.first().map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn levels(&self) -> impl Iterator<Item = &[SumNode]> {
+        self.levels.iter().map(Vec::as_slice)
+    }
+
+    /// None of a tree without leaves.
+    pub(super) fn root(&self) -> Option<SumNode> {
+        self.levels.last()?.first().copied()
+    }
+
+    /// The path of the leaf at `place`.
+    pub(super) fn path(&self, place: usize) -> Option<SumPath> {
+        let (_, below) = self.levels.split_last()?;
+        let mut at = place;
+        let mut path = Vec::with_capacity(below.len());
+        for level in below {
+            path.push(*level.get(at ^ 1)?);
+            at /= 2;
+        }
+        path.try_into().ok()
+    }
+}
+
+/// Whether the leaf stands at `place` of the tree of `leaves` leaves, and its commitment is part of the root's sum.
+///
+/// # Errors
+///
+/// [`Malformed`] if a sum does not decode.
+pub fn is_in_tree(
+    leaf: &SumNode,
+    place: u32,
+    path: &SumPath,
+    leaves: u32,
+    root: &SumNode,
+) -> Result<bool, Malformed> {
+    let levels = usize::try_from(leaves.trailing_zeros()).unwrap_or(usize::MAX);
+    if !leaves.is_power_of_two() || path.len() != levels || place >= leaves {
+        return Ok(false);
+    }
+    let (mut node, mut sum, mut at) = (*leaf, leaf.sum.decompress()?, place);
+    for beside in path.iter() {
+        sum += beside.sum.decompress()?;
+        let (left, right) = if at.is_multiple_of(2) { (&node, beside) } else { (beside, &node) };
+        node = SumNode::above(left, right, &sum);
+        at /= 2;
+    }
+    Ok(node == *root)
+}
