@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use sudare::demo::input::AssetKind;
 use sudare::demo::setup::Desk;
+use sudare_crypto::Hash;
 use sudare_ledger::role::Role;
 use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
 use sudare_tests::system::network::{Holder, Leg, Network, asset, deal, open};
@@ -185,6 +186,57 @@ async fn a_packet_made_later_extends_the_checkpoint_that_its_recipient_sent() {
     let said = verify(&place, "joined", &["--checkpoint", "old.txt"]).well().out;
     assert!(said.contains("received: 20 atomic units"), "{said}");
     let _ = verify(&place, "joined", &["--checkpoint", "new.txt"]).well();
+}
+
+fn witness(network: &Network, node: &str, out: &str, more: &[&str]) -> Ran {
+    let config = network.config(node);
+    let mut args = vec!["checkpoint", "witness", "--config", config.to_str().unwrap()];
+    args.extend(["--registrar", "registrar", "--asset", SECURITY, "--out", out]);
+    args.extend(more);
+    network.place.sudare(args)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn witnesses_co_sign_one_history_and_a_second_one_convicts_the_registrar() {
+    let (network, desk) = traded().await;
+    let _ = fetch(&network, "held.txt", &["--core", "core"]).well();
+    let _ = witness(&network, "custodian-a", "one.txt", &[]).well();
+    let _ = witness(&network, "custodian-b", "both.txt", &["--checkpoint", "one.txt"]).well();
+    let place = auditor(&network, &["held.txt", "both.txt", "core"]);
+    let [a, b] = ["custodian-a", "custodian-b"].map(|node| network.member(node).id.to_string());
+    let signed = format!("verify both.txt --core core --witness {a} --witness {b}");
+    assert!(place.says(&signed).well().out.contains("2 witness(es)"));
+    let unsigned = format!("verify held.txt --core core --witness {a}");
+    let _ = place.says(&unsigned).badly(1, &["[WIT-1]", &a]);
+
+    // The log grows, and is co-signed again; the same checkpoint may be co-signed twice, and an older one of the same history.
+    let leg = Leg { code: SECURITY, quantity: 5 };
+    assert_eq!(deal(&desk, "P-3", SELLER, BUYER, leg, None).await, Ok(()));
+    let _ = witness(&network, "custodian-a", "later.txt", &[]).well();
+    let _ = witness(&network, "custodian-a", "again.txt", &[]).well();
+    let _ = witness(&network, "custodian-a", "old.txt", &["--checkpoint", "held.txt"]).well();
+
+    // Another history of the same size, then of a greater one, which the registrar can't join.
+    let registrar = network.loaded("registrar");
+    let key = registrar.identity.key();
+    let forge = |name: &str, more: u64| {
+        let text = fs::read(network.place.join("later.txt")).unwrap();
+        let real = SignedCheckpoint::parse(&text).unwrap().unverified().clone();
+        let forged = Checkpoint { size: real.size + more, root: Hash([7; 32]), ..real };
+        let signed = forged.sign(&key.id(), |text| key.sign_raw(text)).unwrap();
+        fs::write(network.place.join(name), signed.to_text()).unwrap();
+    };
+    forge("forked.txt", 0);
+    let refused = witness(&network, "custodian-a", "no.txt", &["--checkpoint", "forked.txt"]);
+    let _ = refused.badly(1, &["[LOG-5]", "no.txt.fork"]);
+    let said = auditor(&network, &["no.txt.fork"]).says("verify no.txt.fork").well().out;
+    assert!(said.contains("forked the log"), "{said}");
+    forge("longer.txt", 3);
+    let _ =
+        witness(&network, "custodian-a", "no.txt", &["--checkpoint", "longer.txt"]).badly(1, &[]);
+    assert!(!network.place.join("no.txt").exists());
+    // What was refused is not what the next one has to extend.
+    let _ = witness(&network, "custodian-a", "last.txt", &[]).well();
 }
 
 fn snapshot(network: &Network) -> Ran {

@@ -1,5 +1,7 @@
 //! `sudare checkpoint`: what anybody needs to hold a registrar to its log.
 
+mod witness;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -7,6 +9,7 @@ use sudare_api::packet::CheckpointView;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_disclosure::AssetCore;
 use sudare_ledger::packet::{Bundle, Fork};
+use sudare_ledger::tree::SignedCheckpoint;
 
 use super::account::find_at;
 use super::asset::{read, write_new};
@@ -22,6 +25,8 @@ pub(super) enum CheckpointCommand {
     Fetch(FetchArgs),
     /// Make a file of two checkpoints of one size with two roots, which convicts the registrar to anybody.
     Evidence(EvidenceArgs),
+    /// Co-sign the newest checkpoint of an asset's log, if it extends the last one that this node co-signed.
+    Witness(witness::WitnessArgs),
 }
 
 /// Which checkpoint to fetch.
@@ -64,6 +69,7 @@ pub(super) async fn run(command: CheckpointCommand, output: &Output) -> Result<(
     match command {
         CheckpointCommand::Fetch(args) => fetch(&args, output).await,
         CheckpointCommand::Evidence(args) => evidence(&args, output),
+        CheckpointCommand::Witness(args) => witness::run(&args, output).await,
     }
 }
 
@@ -71,11 +77,7 @@ async fn fetch(args: &FetchArgs, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&args.node.config)?;
     let registrar = connection.member(&args.registrar)?.id;
     let core = find_at(&connection, &registrar, &args.asset).await?.terms.core;
-    let query = PeerQuery::AssetCheckpoint(core.id());
-    let PeerAnswer::Checkpoint(checkpoint) = connection.peer_query(&registrar, &query).await?
-    else {
-        return Err(Failure::Node("the registrar answered something else".into()));
-    };
+    let checkpoint = fetch_newest(&connection, &core).await?;
     let opened = open_checkpoint(&checkpoint, &core)?;
     write_new(&args.out, checkpoint.to_text().as_bytes())?;
     if let Some(file) = &args.core {
@@ -89,6 +91,17 @@ async fn fetch(args: &FetchArgs, output: &Output) -> Result<(), Failure> {
     );
     output.result(&CheckpointView::of(&opened), &text);
     Ok(())
+}
+
+async fn fetch_newest(
+    connection: &Connection,
+    core: &AssetCore,
+) -> Result<SignedCheckpoint, Failure> {
+    let query = PeerQuery::AssetCheckpoint(core.id());
+    match connection.peer_query(&core.registrar, &query).await? {
+        PeerAnswer::Checkpoint(checkpoint) => Ok(checkpoint),
+        _ => Err(Failure::Node("the registrar answered something else".into())),
+    }
 }
 
 fn evidence(args: &EvidenceArgs, output: &Output) -> Result<(), Failure> {

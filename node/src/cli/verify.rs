@@ -8,11 +8,11 @@ use serde::Serialize;
 use sudare_api::packet::{
     AccountPacketView, CheckpointView, EventView, OutputView, PacketView, SnapshotView,
 };
-use sudare_crypto::Hash;
 use sudare_crypto::encoding::decode;
+use sudare_crypto::{Hash, NodeId};
 use sudare_disclosure::{AssetCore, AssetId};
 use sudare_ledger::packet::{Anchor, BUNDLE_BYTES_MAX, Bundle, Expected, Fork, Packet, Shown};
-use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
+use sudare_ledger::tree::{Checkpoint, CheckpointError, SignedCheckpoint, SignerName};
 
 use super::asset::read;
 use super::{Failure, Output};
@@ -40,6 +40,9 @@ pub(super) struct VerifyArgs {
     /// Of an account's packet: the snapshot that its period ends with at the earliest.
     #[arg(long, value_name = "NUMBER")]
     until: Option<u32>,
+    /// Of a checkpoint: a node, as 64 hexadecimal digits, that must have co-signed it; may be given several times.
+    #[arg(long, value_name = "NODE")]
+    witness: Vec<String>,
     /// Of a checkpoint: the asset's definition, as `asset define` or `checkpoint fetch` writes it.
     #[arg(long, value_name = "FILE")]
     core: Option<PathBuf>,
@@ -82,16 +85,30 @@ fn checkpoint(args: &VerifyArgs, bytes: &[u8], output: &Output) -> Result<(), Fa
     };
     let core: AssetCore = decode(&read(core)?, "an asset's definition")?;
     let opened = open_checkpoint(&checkpoint, &core)?;
+    for node in &args.witness {
+        witnessed(&checkpoint, &core, node)?;
+    }
     let text = format!(
-        "checkpoint of {} ({}), signed by registrar {}: {} entries, root {}",
+        "checkpoint of {} ({}), signed by registrar {}: {} entries, root {}; {} witness(es) asked for, all co-signed it",
         core.code,
         core.id(),
         core.registrar,
         opened.size,
-        opened.root
+        opened.root,
+        args.witness.len()
     );
     output.result(&CheckpointView::of(&opened), &text);
     Ok(())
+}
+
+/// Checks that a node co-signed the checkpoint.
+fn witnessed(checkpoint: &SignedCheckpoint, core: &AssetCore, node: &str) -> Result<(), Failure> {
+    let id = Hash::from_hex(node).map(|hash| NodeId(hash.0));
+    let id =
+        id.ok_or_else(|| Failure::Usage(format!("{node} is not a node: 64 hexadecimal digits")))?;
+    let name = SignerName::of_node(&core.network.to_string(), &id).map_err(CheckpointError::from);
+    let verified = name.and_then(|name| checkpoint.verify(&name, &id));
+    verified.map_err(|error| Failure::CheckFailed(format!("[WIT-1] witness {node}: {error}")))
 }
 
 fn verify_packet(args: &VerifyArgs, packet: &Packet, output: &Output) -> Result<(), Failure> {
