@@ -1,6 +1,7 @@
 //! The node: configuration, store, network, runtime and command line of every role (ARCHITECTURE.md).
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod config;

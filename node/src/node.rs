@@ -21,6 +21,7 @@ use sudare_ledger::role::Role;
 use sudare_ledger::transaction::TxId;
 use sudare_ledger::tree::SignedCheckpoint;
 
+use crate::access::RegulatorReads;
 use crate::cli::Failure;
 use crate::clock::now_ms;
 use crate::config::{Config, ConfigError, Loaded};
@@ -32,7 +33,6 @@ use crate::operator::{
     AssetLine, AssetTotals, OperatorAnswer, OperatorQuery, PAGE_ENTRIES_MAX, PeerAnswer, PeerQuery,
     RegisterLine, kind,
 };
-use crate::replay::RegulatorReads;
 use crate::runtime::{Queries, QueryError, Question, Running, Setup, Status};
 use crate::store::Options as StoreOptions;
 
@@ -77,7 +77,11 @@ pub async fn run(config: &Path) -> Result<(), Failure> {
         Role::Custodian => {
             Running::start(Custodian { network, key, master: seed }, CustodianReads, setup)
         }
-        Role::Regulator => Running::start(Regulator::new(network, seed), RegulatorReads, setup),
+        Role::Regulator => {
+            let regulator = Regulator::new(network, key.id(), seed);
+            let reads = RegulatorReads { access: regulator.access(), key };
+            Running::start(regulator, reads, setup)
+        }
     }?;
     let api = Http::start(&node).await?;
     tracing::info!(%address, "ready");
@@ -389,11 +393,7 @@ impl Queries for CustodianReads {
             OperatorQuery::Trade(id) => OperatorAnswer::Trades(Custodian::trade(kv, &id)?),
             OperatorQuery::Records(key) => OperatorAnswer::Records(Custodian::records(kv, &key)?),
             OperatorQuery::Slot(owner) => OperatorAnswer::Slot(Custodian::slot(kv, &owner)?),
-            OperatorQuery::Register(..)
-            | OperatorQuery::AuditHead(_)
-            | OperatorQuery::Snapshots(_) => {
-                return Err(Reason::WrongRole.into());
-            }
+            _ => return Err(Reason::WrongRole.into()),
         };
         Ok(encode(&answer))
     }

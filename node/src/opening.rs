@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use rand_core::OsRng;
 use sudare_crypto::encoding::{Version, decode};
-use sudare_crypto::{Encoded, Hash};
+use sudare_crypto::{Bounded, Encoded, Hash};
 use sudare_disclosure::threshold::{Group, Request};
 use sudare_disclosure::{Epoch, Field, SectionKind, SignedTerms};
+use sudare_ledger::access::{AccessError, Permit, Scope, Use};
 use sudare_ledger::audit::{AssetLog, Replay};
 use sudare_ledger::leg::Leg;
 use sudare_ledger::log::Entry;
@@ -38,6 +39,8 @@ pub struct VerifiedLeg {
     pub epoch: Epoch,
     /// The epoch's number, as the group counts its keys.
     pub key: u8,
+    /// When it was notarised, ms since the Unix epoch.
+    pub time: u64,
 }
 
 impl VerifiedLeg {
@@ -66,7 +69,44 @@ impl VerifiedLeg {
         if !epoch.keys.iter().any(|one| one.point == point && one.fields == fields) {
             return Err(scope());
         }
-        Ok(Self { epoch: epoch.clone(), leg: found.leg, key })
+        let time = found.receipt.entry.time;
+        Ok(Self { epoch: epoch.clone(), leg: found.leg, key, time })
+    }
+
+    /// Whether opening the leg with this group's key reads nothing beyond the scope. A scope that names accounts has no such leg:
+    /// whose it is nobody knows before it is open.
+    ///
+    /// Enforces [ACC-3].
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::WiderThanGrant`], naming what is not within it.
+    pub fn within(&self, group: &Group, scope: &Scope) -> Result<(), AccessError> {
+        let opened = Scope {
+            asset: group.subject.asset,
+            fields: group.subject.fields,
+            accounts: Bounded::default(),
+            first_epoch: self.epoch.number,
+            last_epoch: self.epoch.number,
+            from: self.time,
+            until: self.time.saturating_add(1),
+        };
+        scope.covers(&opened)
+    }
+
+    /// Whether a permit is for the opening of this leg, which is `entry` of its log.
+    ///
+    /// Enforces [ACC-2]: an officer's share touches a leg under a permit alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Access`] if it is for something else.
+    pub fn permitted(&self, group: &Group, entry: u64, permit: &Permit) -> Result<(), Failure> {
+        let request = self.request(group)?.hash();
+        if *permit.what() != (Use::Opening { entry, request }) {
+            return Err(AccessError::OtherUse.into());
+        }
+        Ok(self.within(group, &permit.grant().scope)?)
     }
 
     /// The request for all points that the group's key opens of the leg.

@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::{Bounded, Encoded, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::access::{AccessEntry, Desk, GrantId, GrantView, LoggedEntry};
 use sudare_ledger::custodian::{AccountView, Investor, Record, TradeKey, TradeView};
 use sudare_ledger::log::Receipt;
 use sudare_ledger::messages::TradeId;
@@ -92,6 +93,15 @@ pub enum PeerQuery {
         /// The checkpoint's size.
         size: u64,
     },
+    /// Of a regulator: the checkpoint of its access log.
+    AccessCheckpoint,
+    /// Of a regulator: that its access log of one size begins with that of a former one.
+    AccessConsistency {
+        /// The former size.
+        old: u64,
+        /// The later size.
+        new: u64,
+    },
 }
 
 /// The answer to a [`PeerQuery`].
@@ -148,6 +158,14 @@ pub enum OperatorQuery {
     Slot(Encoded),
     /// Registrar: the register snapshots of an asset.
     Snapshots(AssetId),
+    /// Regulator: who may give grants.
+    Desk,
+    /// Regulator: grants after the given one.
+    Grants(Option<GrantId>),
+    /// Regulator: entries of its access log from an index on.
+    Access(u64),
+    /// Regulator: an entry of its access log with what shows that it is there.
+    AccessProof(u64),
 }
 
 /// The answer to an [`OperatorQuery`].
@@ -169,6 +187,14 @@ pub enum OperatorAnswer {
     Slot(Option<(Investor, TradeKey)>),
     /// Snapshots, in order.
     Snapshots(Vec<SnapshotView>),
+    /// Who may give grants, if that was set.
+    Desk(Option<Desk>),
+    /// A page of grants; after the last one there is none.
+    Grants(Vec<GrantView>),
+    /// A page of an access log; after the last entry there is none.
+    Access(Vec<AccessEntry>),
+    /// An entry of the access log, if there is one.
+    AccessProof(Option<Box<LoggedEntry>>),
 }
 
 /// An asset as a node knows it.

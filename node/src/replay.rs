@@ -5,21 +5,17 @@ use std::collections::BTreeMap;
 
 use rand_core::OsRng;
 use serde::Serialize;
-use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{Encoded, Text};
 use sudare_disclosure::dlog::{Outcome, Search};
 use sudare_disclosure::{DisclosureSecret, KeyPurpose, SignedTerms};
-use sudare_ledger::audit::{AssetLog, Instruction, RecordReplay, Regulator, Replay, Report};
-use sudare_ledger::kv::Kv;
-use sudare_ledger::messages::Reason;
+use sudare_ledger::access::Permit;
+use sudare_ledger::audit::{AssetLog, Instruction, RecordReplay, Replay, Report};
 use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint};
 
+use crate::access::NOT_LOGGED;
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
-use crate::membership::Member;
-use crate::net::Origin;
-use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery, kind};
-use crate::runtime::{Queries, QueryError, Question};
+use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 
 /// The largest bound of a discrete logarithm that a replay searches by itself: about a minute.
 const SEARCH_BOUND_MAX: u64 = 1 << 48;
@@ -45,12 +41,53 @@ pub struct ReplayReport {
     pub holdings: Option<BTreeMap<String, String>>,
     /// Bytes of entries that were fetched.
     pub bytes: u64,
+    /// Where the access log says that this was read, if it was under a grant.
+    pub access: Option<Access>,
     /// The report in words.
     pub statement: String,
 }
 
+/// What a replay reads.
+#[derive(Debug)]
+pub enum Reading {
+    /// What the node's keys can.
+    Keys,
+    /// Nothing: everything is verified, no key is applied.
+    Nothing,
+    /// What a grant's permit says.
+    Under(Box<Permit>),
+}
+
+/// A read as the access log has it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Access {
+    /// The grant.
+    pub grant: String,
+    /// Its case number.
+    pub case: String,
+    /// The entry of the node's access log.
+    pub entry: u64,
+}
+
 impl ReplayReport {
-    fn of(code: &str, report: &Report, bytes: u64) -> Self {
+    fn of(code: &str, report: &Report, bytes: u64, reading: &Reading) -> Self {
+        let mut statement = report.to_string();
+        let access = match reading {
+            Reading::Keys => None,
+            Reading::Nothing => {
+                statement.push_str("no grant was given: nothing was read, no key was applied; read with --grant ID\n");
+                None
+            }
+            Reading::Under(permit) => {
+                let (grant, entry) = (permit.grant(), permit.index());
+                let (id, case) = (grant.id().to_string(), grant.case.to_string());
+                let line = format!(
+                    "read under grant {id} (case {case}), recorded before as entry {entry} of this node's access log\n{NOT_LOGGED}\n"
+                );
+                statement.push_str(&line);
+                Some(Access { grant: id, case, entry })
+            }
+        };
         let holdings = report.holdings.as_ref().map(|holdings| {
             let line = |(account, quantity): (&Encoded, &u64)| {
                 (format!("{account:?}"), quantity.to_string())
@@ -67,7 +104,8 @@ impl ReplayReport {
             root: report.root.to_string(),
             holdings,
             bytes,
-            statement: report.to_string(),
+            access,
+            statement,
         }
     }
 
@@ -78,7 +116,7 @@ impl ReplayReport {
     }
 }
 
-/// Replays the log of an asset with the keys that the connection's node has for it; `solved` are amounts found before by
+/// Replays the log of an asset with the keys that the connection's node has for it, within what `reading` allows; `solved` are amounts found before by
 /// [`crate::cli`]'s `audit solve`. `progress` is told entries done and in all.
 ///
 /// # Errors
@@ -87,13 +125,21 @@ impl ReplayReport {
 pub async fn run(
     connection: &Connection,
     terms: &SignedTerms,
+    reading: &Reading,
     solved: &BTreeMap<Encoded, u64>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<ReplayReport, Failure> {
     let core = &terms.terms.core;
     let (asset, registrar) = (terms.terms.asset(), core.registrar);
     let log = AssetLog { network: connection.node.network, asset, registrar };
-    let mut replay = Replay::new(log, keys(connection, terms), OsRng);
+    let keys = match reading {
+        Reading::Nothing => Vec::new(),
+        Reading::Keys | Reading::Under(_) => keys(connection, terms),
+    };
+    let mut replay = Replay::new(log, keys, OsRng);
+    if let Reading::Under(permit) = reading {
+        replay = replay.under(permit)?;
+    }
     let (mut next, mut fetched): (u64, u64) = (0, 0);
     let mut last: Option<SignedCheckpoint> = None;
     // Entries beyond the first checkpoint belong to a later replay.
@@ -140,7 +186,7 @@ pub async fn run(
         Failure::CheckFailed(format!("{error}{}", next.unwrap_or_default()))
     })?;
     record(connection, &log, checkpoint, &report).await?;
-    Ok(ReplayReport::of(core.code.as_str(), &report, fetched))
+    Ok(ReplayReport::of(core.code.as_str(), &report, fetched, reading))
 }
 
 /// Has the node keep the checkpoint; it refuses one that does not extend what it saw before.
@@ -178,7 +224,7 @@ async fn record(
 }
 
 /// The secrets of the node's seed whose public keys stand in the policy.
-fn keys(connection: &Connection, terms: &SignedTerms) -> Vec<DisclosureSecret> {
+pub(crate) fn keys(connection: &Connection, terms: &SignedTerms) -> Vec<DisclosureSecret> {
     let (network, asset) = (connection.node.network, terms.terms.asset());
     let mut secrets = Vec::new();
     for epoch in &terms.terms.policy.epochs {
@@ -206,26 +252,6 @@ fn solve(point: &Encoded, bound: u64) -> Option<u64> {
             Outcome::Found(value) => return Some(value),
             Outcome::Absent | Outcome::Exhausted => return None,
             Outcome::Open => (),
-        }
-    }
-}
-
-/// What can be read of a regulator: nothing, but by its operator.
-#[derive(Debug)]
-pub(crate) struct RegulatorReads;
-
-impl Queries for RegulatorReads {
-    fn admits(&self, _: &Member, origin: Origin, kind: u8) -> Option<usize> {
-        (kind == kind::OPERATOR_QUERY && origin == Origin::Operator).then_some(1024)
-    }
-
-    fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
-        match decode(question.request, "a query").map_err(|_| Reason::Malformed)? {
-            OperatorQuery::AuditHead(asset) => {
-                Ok(encode(&OperatorAnswer::AuditHead(Regulator::head(kv, asset)?)))
-            }
-            OperatorQuery::Assets => Ok(encode(&OperatorAnswer::Assets(Vec::new()))),
-            _ => Err(Reason::WrongRole.into()),
         }
     }
 }

@@ -8,6 +8,7 @@ use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::linear::LinearProof;
 use sudare_disclosure::dlog::Search;
 use sudare_disclosure::{Section, SignedTerms};
+use sudare_ledger::access::LoggedEntry;
 use sudare_ledger::leg::{Leg, TearOff};
 use sudare_ledger::log::{Entry, Receipt};
 use sudare_ledger::messages::{Message, Settlement};
@@ -15,7 +16,7 @@ use sudare_ledger::packet::Bundle;
 use sudare_ledger::slot::SignedSlot;
 use sudare_ledger::transaction::{Commit, Transaction};
 use sudare_ledger::tree::SignedCheckpoint;
-use sudare_ledger::{custodian, registrar};
+use sudare_ledger::{audit, custodian, registrar};
 
 /// A decoder's name, and a function that says whether bytes decode and panics if they encode to others.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
@@ -42,6 +43,8 @@ pub const TARGETS: &[Target] = &[
     ("status", one_encoding::<Status>),
     ("custodian instruction", one_encoding::<custodian::Instruction>),
     ("registrar instruction", one_encoding::<registrar::Instruction>),
+    ("regulator instruction", one_encoding::<audit::Instruction>),
+    ("entry of an access log", one_encoding::<LoggedEntry>),
     ("checkpoint text", checkpoint),
     ("bundle", bundle),
     ("search file", |bytes| Search::from_bytes(bytes).is_ok()),

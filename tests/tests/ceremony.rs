@@ -104,7 +104,7 @@ async fn issue(network: &mut Network) {
 fn partials(place: &Place, group: &str, names: &[&str]) {
     for name in names {
         let line = format!(
-            "partial --group {group}.group --log log --entry 1 --key {name}.key --shares {name}-{group}.shares --out {name}-{group}.partial"
+            "partial --group {group}.group --log log --entry 1 --key {name}.key --shares {name}-{group}.shares --out {name}-{group}.partial --without-grant"
         );
         let _ = step(place, &line).well();
     }
@@ -119,7 +119,8 @@ fn open(place: &Place, group: &str, partials: &str) -> Ran {
 
 fn shares_touch_only_legs_of_a_log_that_holds(place: &Place) {
     let partial = |log: &str, entry: u32| {
-        let officer = "--key aoki.key --shares aoki-first.shares --out refused.partial";
+        let officer =
+            "--key aoki.key --shares aoki-first.shares --out refused.partial --without-grant";
         step(place, &format!("partial --group first.group --log {log} --entry {entry} {officer}"))
     };
     let _ = partial("log", 0).badly(2, &["entry 0 of the log is not a leg"]);
@@ -133,6 +134,43 @@ fn shares_touch_only_legs_of_a_log_that_holds(place: &Place) {
         assert_ne!(partial("changed", 1).code, Some(0), "{from_end} from the end");
     }
     assert!(!place.join("refused.partial").exists());
+}
+
+fn shares_touch_only_what_a_permit_says(place: &Place) {
+    let at = "-c net/regulator/node.toml";
+    let says = |line: &str| place.says(line);
+    let _ = says(&format!("grant desk {at} --needed 1 --officer aoki.card --out desk")).well();
+    let _ = says(&format!("grant add {at} desk")).well();
+    let give = |name: &str, fields: &str| {
+        let why = "--purpose case --legal-basis law --case 7";
+        let what = format!("--registrar registrar --asset ZZ1 --fields {fields}");
+        let _ = says(&format!("grant make {at} {what} {why} --out {name}")).well();
+        let _ = says(&format!("grant sign {name} --key aoki.key --out {name}-signed")).well();
+        let id = says(&format!("grant add {at} {name}-signed -o json")).well().json();
+        id.as_str().unwrap().to_owned()
+    };
+    let (wide, narrow) = (give("wide", "amounts,parties,trade,links"), give("narrow", "amounts"));
+    let opening = |grant: &str, out: &str| {
+        let leg = "--group first.group --log log --entry 1";
+        says(&format!("access opening {at} --grant {grant} {leg} --out {out}"))
+    };
+    let _ = opening(&narrow, "x").badly(1, &["the fields asked for are not within the grant"]);
+    let _ = opening(&wide, "permit").well();
+    let partial = |more: &str| {
+        let officer = "--key baba.key --shares baba-first.shares --out permitted";
+        step(place, &format!("partial --group first.group --log log --entry 1 {officer} {more}"))
+    };
+    let _ = partial("").badly(2, &["--permit"]);
+    // Another desk's officers did not sign the grant.
+    let _ = says(&format!("grant desk {at} --needed 1 --officer baba.card --out other")).well();
+    let _ = partial("--permit permit --desk other").badly(1, &["not that of another officer"]);
+    // The log's other entries permit nothing.
+    let _ = says(&format!("access prove {at} --entry 1 --out granted")).well();
+    let _ = partial("--permit granted --desk desk").badly(1, &["another use"]);
+    assert!(!place.join("permitted").exists());
+    let _ = partial("--permit permit --desk desk").well();
+    let read = open(place, "first", "permitted chiba-first.partial").well().json();
+    assert_eq!(read["amounts"][0], "4711");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,6 +200,7 @@ async fn officers_make_a_key_open_a_leg_and_move_the_key_to_others() {
         assert_eq!(read["trade_id"], "R1");
     }
     shares_touch_only_legs_of_a_log_that_holds(place);
+    shares_touch_only_what_a_permit_says(place);
     let few = ["1 right partial(s) of 2 needed"];
     let _ = open(place, "first", "aoki-first.partial").badly(1, &few);
     let _ = open(place, "first", "aoki-first.partial aoki-first.partial").badly(1, &["(aoki)"]);

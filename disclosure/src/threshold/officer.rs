@@ -6,7 +6,7 @@ use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use rand_core::CryptoRngCore;
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::{Version, decode, encode};
-use sudare_crypto::{Bounded, Malformed, NodeId, NodeKey, Text};
+use sudare_crypto::{Bounded, Malformed, NodeId, NodeKey, NodeSignature, Text};
 use zeroize::Zeroizing;
 
 /// The longest content of a sealed file, in bytes.
@@ -40,6 +40,12 @@ impl OfficerKey {
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.signing.id()
+    }
+
+    /// Signs something else than a ceremony's message, which has domains of its own.
+    #[must_use]
+    pub fn sign(&self, domain: &'static [u8], message: &[u8]) -> NodeSignature {
+        self.signing.sign(domain, message)
     }
 
     /// The key that signs.

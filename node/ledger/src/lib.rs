@@ -1,6 +1,7 @@
 //! The deterministic ledger: legs, transactions, logs and the roles' state machines. No clock, no I/O, no async.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod audit;
 pub mod custodian;
 pub mod kv;

@@ -302,6 +302,39 @@ pub enum Reason {
     /// Nobody can keep the transaction from becoming final.
     #[error("the trade is signed or settled and can't be cancelled: reverse it with a new one")]
     TooLate,
+    /// Nobody may give grants yet.
+    #[error("nobody may give grants at this node: set its officers with `sudare grant desk`")]
+    NoDesk,
+    /// A desk that can't follow the one in force.
+    #[error("the desk does not follow the one in force or is not possible: make it again")]
+    BadDesk,
+    /// A grant of another network or for another node.
+    #[error("the grant is of another network or for another node: have it made for this one")]
+    OtherReader,
+    /// A grant that grants nothing.
+    #[error("the grant holds at no time or covers nothing: make it again and have it signed")]
+    EmptyGrant,
+    /// A signature that is not another officer's.
+    #[error("a signature is not that of another officer of this node: have it signed again")]
+    GrantSignature,
+    /// Too few officers signed.
+    #[error("too few officers signed: have it signed by more")]
+    TooFewOfficers,
+    /// No such grant.
+    #[error("no such grant is recorded here: see `sudare grant list`")]
+    UnknownGrant,
+    /// The grant doesn't hold yet.
+    #[error("the grant does not hold yet: wait")]
+    GrantNotYet,
+    /// The grant holds no more.
+    #[error("the grant expired: ask for a new one")]
+    GrantExpired,
+    /// An officer ended the grant.
+    #[error("the grant was revoked: ask for a new one")]
+    GrantRevoked,
+    /// More is asked for than was granted.
+    #[error("more is asked for than was granted: ask for less, or for a wider grant")]
+    WiderThanGrant,
 }
 
 impl Reason {

@@ -27,7 +27,7 @@ impl Desk {
     fn new() -> Self {
         let leaves: Vec<Hash> = (0..10).map(|number| Hash([number; 32])).collect();
         Self {
-            regulator: Regulator::new(network(), Seed([5; 32])),
+            regulator: Regulator::new(network(), NodeKey::from_seed(&[50; 32]).id(), Seed([5; 32])),
             kv: MemoryKv::default(),
             asset: Asset::with(&[sudare_disclosure::Field::Amounts], &mut rng(1)),
             tree: MemoryTree::from_leaves(&leaves).unwrap(),

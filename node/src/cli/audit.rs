@@ -9,14 +9,17 @@ use rand_core::OsRng;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{Bounded, Encoded, Hash, Text};
 use sudare_disclosure::{
-    AssetCore, AssetId, DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose,
+    AssetCore, AssetId, DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose, SignedTerms,
 };
+use sudare_ledger::access::{Scope, Use};
 
 use super::asset::{read, write_new};
 use super::connect::Connection;
+use super::grant::ScopeArgs;
 use super::trade::text;
 use super::{Failure, NodeArgs, Output};
-use crate::replay;
+use crate::access;
+use crate::replay::{self, Reading};
 
 /// `sudare audit`.
 #[derive(Debug, Subcommand)]
@@ -62,6 +65,11 @@ pub(super) struct ReplayArgs {
     /// The asset's code.
     #[arg(long)]
     asset: String,
+    /// The grant to read under: its identity, or how it begins. A node with officers reads under a grant or not at all.
+    #[arg(long, value_name = "ID")]
+    grant: Option<String>,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// An amount that `audit solve` found, as POINT=VALUE; repeat for more.
     #[arg(long)]
     solved: Vec<String>,
@@ -95,7 +103,8 @@ pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Fa
             let registrar = connection.member(&args.registrar)?.id;
             let terms = super::account::find_at(&connection, &registrar, &args.asset).await?;
             let solved = solved(&args.solved)?;
-            let report = replay::run(&connection, &terms, &solved, |done, of| {
+            let reading = reading(&connection, &args, &terms).await?;
+            let report = replay::run(&connection, &terms, &reading, &solved, |done, of| {
                 output.progress(&format!("{done} of {of} entries verified"));
             })
             .await?;
@@ -103,6 +112,30 @@ pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Fa
             Ok(())
         }
     }
+}
+
+/// What the replay may read; under a grant that is recorded here, before anything is fetched.
+async fn reading(
+    connection: &Connection,
+    args: &ReplayArgs,
+    terms: &SignedTerms,
+) -> Result<Reading, Failure> {
+    let Some(id) = &args.grant else {
+        if !args.scope.is_empty() {
+            return Err(Failure::Usage("a scope is part of a grant: give --grant ID".into()));
+        }
+        let desk = access::desk(connection).await?;
+        return Ok(if desk.is_some() { Reading::Nothing } else { Reading::Keys });
+    };
+    let grant = access::grant(connection, id).await?.grant;
+    let scope = args.scope.within(&grant.scope)?;
+    let asked = Scope { asset: terms.terms.asset(), ..scope };
+    grant.scope.covers(&asked)?;
+    let keys = replay::keys(connection, terms);
+    let points: Vec<Encoded> = keys.iter().map(DisclosureSecret::point).collect();
+    asked.readable(&terms.terms, &points)?;
+    let (_, permit) = access::permit(connection, grant.id(), Use::Read { scope: asked }).await?;
+    Ok(Reading::Under(Box::new(permit)))
 }
 
 fn keys(args: &KeysArgs, output: &Output) -> Result<(), Failure> {

@@ -22,6 +22,9 @@ use super::trade::text;
 use super::{Failure, Output};
 use crate::net::certificate;
 
+pub(super) use files::{officer_card, officer_key};
+pub(super) use opening::LegArgs;
+
 /// `sudare ceremony`.
 #[derive(Debug, Subcommand)]
 #[command(after_long_help = "\
@@ -271,7 +274,7 @@ fn move_keys(args: MoveArgs, output: &Output) -> Result<(), Failure> {
 fn write_plan(kind: Kind, args: &OfficersArgs, output: &Output) -> Result<(), Failure> {
     let mut officers = Vec::new();
     for path in &args.officer {
-        officers.push(files::decoded::<Officer>(path, "an officer's card")?);
+        officers.push(officer_card(path)?);
     }
     let plan = Plan::new(kind, args.threshold, officers, &mut OsRng)?;
     files::write_plan(&plan, &args.out, output)
@@ -288,7 +291,7 @@ struct Actor {
 impl Actor {
     fn load(args: &ActorArgs) -> Result<Self, Failure> {
         let plan: Plan = files::decoded(&args.plan, "a plan")?;
-        let key = files::officer_key(&args.key)?;
+        let key = officer_key(&args.key)?;
         let shares = match &args.shares {
             Some(path) => Some(files::open_sealed(&key, path, "an officer's shares")?),
             None => None,

@@ -1,5 +1,6 @@
 //! The command line: one binary for every role and for making, trying and inspecting a network.
 
+mod access;
 mod account;
 mod asset;
 mod audit;
@@ -7,6 +8,7 @@ mod cancel;
 mod ceremony;
 mod checkpoint;
 pub mod connect;
+mod grant;
 mod keys;
 mod logging;
 mod network;
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sudare_crypto::Malformed;
 use sudare_disclosure::threshold::CeremonyError;
+use sudare_ledger::access::AccessError;
 use sudare_ledger::messages::Reason;
 
 use crate::config::ConfigError;
@@ -100,6 +103,12 @@ enum Command {
     /// Make and use disclosure keys that several officers hold together, over files carried by hand.
     #[command(subcommand)]
     Ceremony(ceremony::CeremonyCommand),
+    /// Say who may read what, why and until when; officers sign it.
+    #[command(subcommand)]
+    Grant(grant::GrantCommand),
+    /// Show, watch and prove what was read under grants.
+    #[command(subcommand)]
+    Access(access::AccessCommand),
     /// Show where a trade stands, and whom it waits for.
     #[command(subcommand)]
     Tx(trade::TxCommand),
@@ -160,6 +169,9 @@ pub enum Failure {
     /// The node can't run.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// A grant, or something under one.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A step of a ceremony.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
@@ -181,7 +193,11 @@ impl Failure {
     /// 1: refused or a check failed; 2: wrong use; 3: a node can't be reached; 4: files or configuration.
     fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Refused(_) | Self::Node(_) | Self::CheckFailed(_) | Self::Ceremony(_) => 1,
+            Self::Refused(_)
+            | Self::Node(_)
+            | Self::CheckFailed(_)
+            | Self::Access(_)
+            | Self::Ceremony(_) => 1,
             Self::UnknownMember(_) | Self::UnknownAsset(_) | Self::Usage(_) => 2,
             Self::Net(_) | Self::Start(_) | Self::PortTaken(_) => 3,
             Self::Runtime(error) => error.exit_code(),
@@ -239,6 +255,8 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Register(command) => asset::run_register(command, output).await,
         Command::Audit(command) => audit::run(command, output).await,
         Command::Ceremony(command) => ceremony::run(command, output).await,
+        Command::Grant(command) => grant::run(command, output).await,
+        Command::Access(command) => access::run(command, output).await,
         Command::Tx(command) => trade::run_tx(command, output).await,
         Command::Packet(command) => packet::run(command, output).await,
         Command::Checkpoint(command) => checkpoint::run(command, output).await,

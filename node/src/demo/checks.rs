@@ -16,7 +16,7 @@ use crate::cli::Failure;
 use crate::membership::Member;
 use crate::network::Made;
 use crate::operator::RegisterLine;
-use crate::replay::{self, ReplayReport};
+use crate::replay::{self, Reading, ReplayReport};
 
 /// The most memory that all nodes may use together, in bytes.
 const MEMORY_MAX: u64 = 1024 * 1024 * 1024;
@@ -150,7 +150,9 @@ impl Run<'_> {
         for (code, signed) in self.desk.assets() {
             let connection = self.desk.node(regulator.name.as_str())?;
             let (held, detail) =
-                match replay::run(connection, signed, &BTreeMap::new(), |_, _| ()).await {
+                match replay::run(connection, signed, &Reading::Keys, &BTreeMap::new(), |_, _| ())
+                    .await
+                {
                     Ok(replayed) => {
                         logs = logs.saturating_add(1);
                         fetched = fetched.saturating_add(replayed.bytes);

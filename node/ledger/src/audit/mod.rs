@@ -19,6 +19,7 @@ use sudare_crypto::encoding::decode;
 use sudare_crypto::{Claims, Encoded, Hash, NodeId, Stream};
 use sudare_disclosure::{AssetId, DisclosureSecret};
 
+use crate::access::{AccessError, Permit, Scope};
 use crate::leg::Leg;
 use crate::log::{ENTRY_BYTES_MAX, Entry, EntryLeaf, FinalLeg};
 use crate::snapshot::{Heading, Snapshot};
@@ -29,7 +30,7 @@ pub use error::{AuditError, Fault};
 pub use regulator::{Evidence, Instruction, RecordReplay, Recorded, Regulator};
 pub use report::{Coverage, ReadLeg, Report, SnapshotSeen, TermsUse};
 
-use read::Register;
+use read::{Keys, Register};
 use versions::Versions;
 
 /// An asset's log: what a regulator must know beforehand, from the membership list and the asset's prospectus.
@@ -74,6 +75,8 @@ pub struct Replay<R> {
     /// Legs whose equations wait to be decided together.
     pending: Stream<Pending>,
     register: Register,
+    /// All that is read, if the replay is under a grant.
+    scope: Option<Scope>,
     failed: Option<AuditError>,
 }
 
@@ -112,8 +115,22 @@ impl<R: CryptoRngCore> Replay<R> {
             snapshots: Vec::new(),
             pending: Stream::new(),
             register: Register::default(),
+            scope: None,
             failed: None,
         }
+    }
+
+    /// Reads nothing but what the permit's scope has: all of the log is verified, keys are applied to that alone.
+    ///
+    /// Enforces [ACC-3].
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::OtherUse`] if the permit is not for reading this asset's log.
+    pub fn under(mut self, permit: &Permit) -> Result<Self, AccessError> {
+        let scope = permit.scope().filter(|scope| scope.asset == self.log.asset);
+        self.scope = Some(scope.ok_or(AccessError::OtherUse)?.clone());
+        Ok(self)
     }
 
     /// Takes the entry at `index`, the next one, as canonical bytes. Proofs are decided some entries later.
@@ -287,7 +304,8 @@ impl<R: CryptoRngCore> Replay<R> {
         let mut links = Stream::new();
         let read = legs.iter().try_for_each(|pending| {
             let terms = self.versions.get(pending.version);
-            let claims = terms.and_then(|terms| self.register.read(pending, terms, &self.keys));
+            let keys = Keys { all: &self.keys, scope: self.scope.as_ref() };
+            let claims = terms.and_then(|terms| self.register.read(pending, terms, &keys));
             let claims = claims.map_err(|fault| at(pending.entry, fault))?;
             // An issue spends nothing, and without the links of a leg nobody can decide them.
             if !claims.is_empty() {

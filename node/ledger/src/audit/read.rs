@@ -4,12 +4,24 @@ use std::collections::BTreeMap;
 
 use sudare_crypto::point::times_b;
 use sudare_crypto::{Claims, Encoded, RistrettoPoint, Scalar, pairs};
-use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, SectionKind};
+use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Field, Fields, SectionKind};
 
 use super::{AuditError, Fault, Pending, ReadLeg, Report, Solve, count};
+use crate::access::Scope;
 use crate::leg::{Amount, Disclosed, Leg, Links};
 use crate::note::{Note, NoteId};
 use crate::snapshot::{AccountRow, Chain, Snapshot, events_of};
+
+const NOTHING: Disclosed =
+    Disclosed { amounts: None, parties: None, sender: None, trade: None, links: None };
+
+/// The keys to read with, and what may be read.
+pub(super) struct Keys<'a> {
+    /// Each with its point.
+    pub(super) all: &'a [(Encoded, DisclosureSecret)],
+    /// All that may be read; without a grant, what the keys can.
+    pub(super) scope: Option<&'a Scope>,
+}
 
 /// All notes that the log made and all legs that were read.
 #[derive(Default)]
@@ -53,11 +65,11 @@ impl Register {
         &mut self,
         pending: &Pending,
         terms: &AssetTerms,
-        keys: &[(Encoded, DisclosureSecret)],
+        keys: &Keys<'_>,
     ) -> Result<Claims, Fault> {
         let leg = &pending.leg.leg;
         let epoch = terms.policy.epoch(leg.header.epoch).ok_or(Fault::Epoch)?;
-        let seen = disclose(leg, epoch, keys)?;
+        let seen = keys.disclose(leg, epoch, pending.leg.receipt.entry.time)?;
         let trade = match seen.trade {
             Some(None) => return Err(Fault::Unreadable(SectionKind::Trade)),
             Some(trade) => trade,
@@ -225,27 +237,43 @@ impl Register {
     }
 }
 
-/// What the keys read of the leg together.
-fn disclose(
-    leg: &Leg,
-    epoch: &Epoch,
-    keys: &[(Encoded, DisclosureSecret)],
-) -> Result<Disclosed, Fault> {
-    let mut all =
-        Disclosed { amounts: None, parties: None, sender: None, trade: None, links: None };
-    for (point, key) in keys {
-        if epoch.keys.iter().any(|one| one.point == *point) {
-            let one = leg.disclose(epoch, key)?;
-            all = Disclosed {
-                amounts: all.amounts.or(one.amounts),
-                parties: all.parties.or(one.parties),
-                sender: all.sender.or(one.sender),
-                trade: all.trade.or(one.trade),
-                links: all.links.or(one.links),
-            };
+impl Keys<'_> {
+    /// What the keys read together of a leg that was notarised at `time`, ms since the Unix epoch.
+    ///
+    /// Enforces [ACC-3]: of a leg outside the scope nothing is read; to find the legs of the scope's accounts, the parties of
+    /// those of its epochs and period.
+    fn disclose(&self, leg: &Leg, epoch: &Epoch, time: u64) -> Result<Disclosed, Fault> {
+        let Some(scope) = self.scope else { return self.read(leg, epoch, Fields::ALL) };
+        if !scope.has_leg(epoch.number, time) {
+            return Ok(NOTHING);
         }
+        if let Some(parties) = Fields::of(&[Field::Parties])
+            && !scope.accounts.is_empty()
+        {
+            let found = self.read(leg, epoch, parties)?.parties;
+            if !found.is_some_and(|(senders, receivers)| scope.has_accounts(&senders, &receivers)) {
+                return Ok(NOTHING);
+            }
+        }
+        self.read(leg, epoch, scope.fields)
     }
-    Ok(all)
+
+    fn read(&self, leg: &Leg, epoch: &Epoch, fields: Fields) -> Result<Disclosed, Fault> {
+        let mut all = NOTHING;
+        for (point, key) in self.all {
+            if epoch.keys.iter().any(|one| one.point == *point) {
+                let one = leg.disclose_only(epoch, key, fields)?;
+                all = Disclosed {
+                    amounts: all.amounts.or(one.amounts),
+                    parties: all.parties.or(one.parties),
+                    sender: all.sender.or(one.sender),
+                    trade: all.trade.or(one.trade),
+                    links: all.links.or(one.links),
+                };
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// The leg's quantities; those that the memo hides are searched for and checked.

@@ -7,6 +7,7 @@ use sudare_crypto::{Hash, NodeId, Text};
 use sudare_disclosure::{AssetId, DisclosureSecret, KeyPurpose};
 
 use super::AssetLog;
+use crate::access::{AccessError, AccessLog, GrantId, Revocation, SignedDesk, SignedGrant, Use};
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
 use crate::messages::Reason;
 use crate::role::{Answer, Event, Machine, Moment, OUTBOX};
@@ -22,6 +23,7 @@ const EVIDENCE: Table<(AssetId, Hash), Evidence> = Table::new(0x03, "evidence");
 #[derive(Clone, Debug)]
 pub struct Regulator {
     network: Hash,
+    own: NodeId,
     master: Seed,
 }
 
@@ -30,6 +32,14 @@ pub struct Regulator {
 pub enum Instruction {
     /// Keeps the result of a replay.
     RecordReplay(Box<RecordReplay>),
+    /// Sets who may give grants.
+    SetDesk(Box<SignedDesk>),
+    /// Records a grant.
+    AddGrant(Box<SignedGrant>),
+    /// Ends a grant.
+    RevokeGrant(Revocation),
+    /// Records that something is about to be done under a grant; the answer is the entry's index in the access log.
+    UseGrant(GrantId, Use),
 }
 
 /// The result of a replay that found no fault.
@@ -92,10 +102,16 @@ enum Fork {
 }
 
 impl Regulator {
-    /// The regulator of this network; its disclosure keys are derived from `master`.
+    /// The regulator of this network with this node key; its disclosure keys are derived from `master`.
     #[must_use]
-    pub const fn new(network: Hash, master: Seed) -> Self {
-        Self { network, master }
+    pub const fn new(network: Hash, own: NodeId, master: Seed) -> Self {
+        Self { network, own, master }
+    }
+
+    /// Its grants and access log.
+    #[must_use]
+    pub const fn access(&self) -> AccessLog {
+        AccessLog { network: self.network, reader: self.own }
     }
 
     /// The secret of a disclosure key, to be published for an asset's terms or given to a [`Replay`](super::Replay).
@@ -200,6 +216,12 @@ impl Regulator {
     }
 }
 
+/// What came of an instruction about grants, as a short text.
+fn answer(judged: Result<impl ToString, AccessError>) -> Result<Answer, StorageError> {
+    let text = judged.map_err(|error| error.reason());
+    Ok(text.and_then(|value| Text::new(value.to_string()).map_err(|_| Reason::Internal)))
+}
+
 /// Whether the shorter of two checkpoints of one log is not the other's beginning.
 fn fork(one: &Checkpoint, other: &Checkpoint, proof: &ConsistencyProof) -> Fork {
     if one.size == other.size {
@@ -226,6 +248,18 @@ impl Machine for Regulator {
         match event {
             Event::Instruct(Instruction::RecordReplay(new)) => {
                 Ok(self.record(tx, moment.now, *new)?.map(|()| Text::default()))
+            }
+            Event::Instruct(Instruction::SetDesk(desk)) => {
+                answer(self.access().set_desk(tx, moment.now, &desk)?.map(|()| desk.desk.number))
+            }
+            Event::Instruct(Instruction::AddGrant(grant)) => {
+                answer(AccessLog::add(tx, moment.now, &grant)?)
+            }
+            Event::Instruct(Instruction::RevokeGrant(revocation)) => {
+                answer(AccessLog::revoke(tx, moment.now, &revocation)?.map(|()| revocation.grant))
+            }
+            Event::Instruct(Instruction::UseGrant(grant, what)) => {
+                answer(AccessLog::record(tx, moment.now, grant, what)?)
             }
             Event::Message { .. } => Ok(Err(Reason::WrongRole)),
             Event::Delivered { number, .. } => {

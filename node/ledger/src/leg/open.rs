@@ -4,7 +4,9 @@ use sudare_crypto::encoding::decode;
 use sudare_crypto::point::{commit, times_b};
 use sudare_crypto::proof::amount::Opening;
 use sudare_crypto::{Encoded, Hash, Malformed, RistrettoPoint, Scalar, Secret, Text, pairs};
-use sudare_disclosure::{AssetTerms, DisclosureSecret, Epoch, Field, Opens, Section, SectionKind};
+use sudare_disclosure::{
+    AssetTerms, DisclosureSecret, Epoch, Field, Fields, Opens, Section, SectionKind,
+};
 
 use super::{Header, Leg, Links, Output, TearOff, TearOffError, TradeInfo};
 use crate::note::{Note, SlotSecrets};
@@ -98,7 +100,7 @@ impl Leg {
     ///
     /// [`OpenError`].
     pub fn open(&self, epoch: &Epoch, key: &DisclosureSecret) -> Result<Opened, OpenError> {
-        let (disclosed, memos) = self.disclose_with_memos(epoch, key)?;
+        let (disclosed, memos) = self.disclose_with_memos(epoch, key, Fields::ALL)?;
         let (Some(amounts), Some((senders, receivers))) = (disclosed.amounts, disclosed.parties)
         else {
             return Err(OpenError::Scope);
@@ -130,20 +132,37 @@ impl Leg {
     /// [`OpenError`], if the key is not one of the leg's epoch or a point does not decode. An amount whose memo lies is not
     /// an error: [`Amount::Hidden`].
     pub fn disclose(&self, epoch: &Epoch, key: &impl Opens) -> Result<Disclosed, OpenError> {
-        Ok(self.disclose_with_memos(epoch, key)?.0)
+        self.disclose_only(epoch, key, Fields::ALL)
     }
 
-    /// What `key` may read, and the blindings that the memos give.
+    /// Reads what `key` may read of these fields; the others it is not applied to.
+    ///
+    /// (!) Only for final legs whose proofs are verified.
+    ///
+    /// # Errors
+    ///
+    /// As [`Leg::disclose`].
+    pub fn disclose_only(
+        &self,
+        epoch: &Epoch,
+        key: &impl Opens,
+        fields: Fields,
+    ) -> Result<Disclosed, OpenError> {
+        Ok(self.disclose_with_memos(epoch, key, fields)?.0)
+    }
+
+    /// What `key` may read of these fields, and the blindings that the memos give.
     fn disclose_with_memos(
         &self,
         epoch: &Epoch,
         key: &impl Opens,
+        fields: Fields,
     ) -> Result<(Disclosed, Vec<Option<Secret>>), OpenError> {
         let point = key.point();
         if epoch.number != self.header.epoch || !epoch.keys.iter().any(|one| one.point == point) {
             return Err(OpenError::Scope);
         }
-        let place = |field| epoch.position(field, &point);
+        let place = |field| epoch.position(field, &point).filter(|_| fields.has(field));
         let (amounts, memos) = match place(Field::Amounts) {
             Some(place) => {
                 let (amounts, memos) = self.amounts(epoch, key, place)?;

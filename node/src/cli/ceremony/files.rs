@@ -34,8 +34,13 @@ pub(super) fn messages(paths: &[PathBuf]) -> Result<Vec<Message>, Failure> {
     paths.iter().map(|path| decoded(path, "a message of a ceremony")).collect()
 }
 
+/// Reads an officer's card.
+pub(in super::super) fn officer_card(path: &Path) -> Result<Officer, Failure> {
+    decoded(path, "an officer's card")
+}
+
 /// Reads an officer's key.
-pub(super) fn officer_key(path: &Path) -> Result<OfficerKey, Failure> {
+pub(in super::super) fn officer_key(path: &Path) -> Result<OfficerKey, Failure> {
     Ok(OfficerKey::new(Seed(certificate::read_key(path)?.seed())))
 }
 

@@ -13,10 +13,13 @@ use sudare_disclosure::threshold::{Partial, Shares, combine};
 use sudare_ledger::leg::{Amount, Disclosed};
 use sudare_ledger::tree::SignedCheckpoint;
 
+use super::super::access::read_entry;
 use super::super::asset::write_new;
 use super::super::connect::Connection;
+use super::super::grant::read_desk;
 use super::super::{Failure, NodeArgs, Output};
 use super::files;
+use crate::clock::now_ms;
 use crate::opening::{LOG_BYTES_MAX, LogFile, VerifiedLeg};
 use crate::operator::{PeerAnswer, PeerQuery};
 
@@ -38,7 +41,7 @@ pub(in super::super) struct LogArgs {
 
 /// Which leg.
 #[derive(Debug, Args)]
-pub(super) struct LegArgs {
+pub(in super::super) struct LegArgs {
     /// The group's file.
     #[arg(long)]
     group: PathBuf,
@@ -47,7 +50,7 @@ pub(super) struct LegArgs {
     log: PathBuf,
     /// The leg's entry in the log, from 0.
     #[arg(long)]
-    entry: u64,
+    pub(in super::super) entry: u64,
 }
 
 /// A partial to make.
@@ -61,6 +64,15 @@ pub(in super::super) struct PartialArgs {
     /// This officer's shares.
     #[arg(long)]
     shares: PathBuf,
+    /// The permit that `sudare access opening` wrote: the entry of the reader's access log for this opening.
+    #[arg(long, value_name = "FILE", requires = "desk", required_unless_present = "without_grant")]
+    permit: Option<PathBuf>,
+    /// The reader's desk, as `sudare grant desk` wrote it and officers compared it.
+    #[arg(long, value_name = "FILE")]
+    desk: Option<PathBuf>,
+    /// Answer without a grant. Nothing records it.
+    #[arg(long, conflicts_with = "permit")]
+    without_grant: bool,
     /// The file to write. With enough others it opens the leg: it is as confidential as that.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -77,7 +89,9 @@ pub(in super::super) struct OpenArgs {
 }
 
 impl LegArgs {
-    fn find(&self) -> Result<(sudare_disclosure::threshold::Group, VerifiedLeg), Failure> {
+    pub(in super::super) fn find(
+        &self,
+    ) -> Result<(sudare_disclosure::threshold::Group, VerifiedLeg), Failure> {
         let group = files::group(&self.group)?.check()?.clone();
         let log: LogFile = decode(&read_log(&self.log)?, "a log file")?;
         let leg = VerifiedLeg::find(&log, &group, self.entry)?;
@@ -123,6 +137,13 @@ pub(super) fn partial(args: &PartialArgs, output: &Output) -> Result<(), Failure
     let key = files::officer_key(&args.key)?;
     let shares: Shares = files::open_sealed(&key, &args.shares, "an officer's shares")?;
     let (group, leg) = args.leg.find()?;
+    match (&args.permit, &args.desk) {
+        (Some(permit), Some(desk)) => {
+            let permit = read_entry(permit)?.permit(&read_desk(desk)?, now_ms())?;
+            leg.permitted(&group, args.leg.entry, &permit)?;
+        }
+        _ => output.note("(!) no grant: this opening is recorded nowhere"),
+    }
     let partial = leg.request(&group)?.answer(&group, &shares, &mut OsRng)?;
     write_new(&args.out, &encode(&partial))?;
     let text = format!("the log holds; written: {}", args.out.display());

@@ -1,0 +1,464 @@
+//! Grants: who gives them, what they allow, and that nothing is read under one but its scope, after the log says so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod common;
+
+use common::chain::*;
+use common::*;
+use proptest::prelude::*;
+use sudare_crypto::derive::Seed;
+use sudare_crypto::encoding::{Version, decode, encode};
+use sudare_crypto::{Encoded, Hash, NodeKey};
+use sudare_disclosure::threshold::{Officer, OfficerKey};
+use sudare_disclosure::{Field, Fields};
+use sudare_ledger::access::{
+    AccessEntry, AccessError, AccessEvent, AccessLog, Desk, Grant, GrantId, LoggedEntry, Permit,
+    Revocation, Scope, SignedDesk, SignedGrant, Use,
+};
+use sudare_ledger::audit::{Instruction, Regulator, Replay, Report};
+use sudare_ledger::kv::{MemoryKv, Tx};
+use sudare_ledger::log::Entry;
+use sudare_ledger::messages::Reason;
+use sudare_ledger::role::{Event, Machine, Moment};
+use sudare_ledger::transaction::Window;
+use sudare_ledger::tree::MemoryTree;
+
+fn reader() -> NodeKey {
+    NodeKey::from_seed(&[50; 32])
+}
+
+fn officer(number: u8) -> OfficerKey {
+    OfficerKey::new(Seed([number; 32]))
+}
+
+fn fields_of(bits: u8) -> Fields {
+    decode(&[bits], "fields").unwrap()
+}
+
+/// A regulator whose officers 1 and 2 must both sign, over an asset whose regulator key reads some fields in three epochs.
+struct World {
+    regulator: Regulator,
+    kv: MemoryKv,
+    asset: Asset,
+    entries: Vec<Entry>,
+}
+
+fn desk(number: u32, needed: u8, officers: &[u8]) -> Desk {
+    let named = |one: &u8| Officer { name: text("officer"), id: officer(*one).id() };
+    let officers = officers.iter().map(named).collect::<Vec<_>>().try_into().unwrap();
+    Desk { version: Version, network: network(), reader: reader().id(), number, needed, officers }
+}
+
+fn signed_desk(desk: Desk, by: &[u8]) -> SignedDesk {
+    let signatures: Vec<_> = by.iter().map(|one| desk.sign(&officer(*one))).collect();
+    SignedDesk { signatures: signatures.try_into().unwrap(), desk }
+}
+
+impl World {
+    /// One issue an epoch: to account 1, to account 2, to both.
+    fn new(key: Fields) -> Self {
+        let rng = &mut rng(1);
+        let mut asset = Asset::new("JP0000000001", &[&[key], &[key]], rng);
+        asset.add_epoch(&[key], rng);
+        let mut entries = vec![Entry::Terms(asset.signed())];
+        for (epoch, to) in [&[1u8][..], &[2], &[1, 2]].into_iter().enumerate() {
+            let pay =
+                |who: &u8, rng: &mut _| (Holder::new(*who).slot(&asset, epoch as u32, rng), 10);
+            let pays: Vec<_> = to.iter().map(|who| pay(who, rng)).collect();
+            let mut plan = Plan::issue(pays);
+            plan.epoch = epoch as u32;
+            let leg = plan.build(&asset, rng).unwrap().leg;
+            let from = NOW + epoch as u64 * EPOCH_MS;
+            let window = Window { from, until: from + 30_000 };
+            entries.push(Entry::Leg(Box::new(finalise(leg, &[], window, rng))));
+        }
+        let regulator = Regulator::new(network(), reader().id(), Seed([5; 32]));
+        let mut world = Self { regulator, kv: MemoryKv::default(), asset, entries };
+        let first = signed_desk(desk(0, 2, &[1, 2]), &[]);
+        world.instruct(NOW, Instruction::SetDesk(Box::new(first))).unwrap();
+        world
+    }
+
+    fn instruct(&mut self, now: u64, instruction: Instruction) -> Result<String, Reason> {
+        let tx = Tx::new(&self.kv);
+        let moment = Moment { now, entropy: [1; 32] };
+        let answer = self.regulator.handle(&tx, &moment, Event::Instruct(instruction)).unwrap();
+        let writes = tx.into_writes();
+        self.kv.apply(writes);
+        answer.map(|text| text.to_string())
+    }
+
+    fn scope(&self, fields: Fields) -> Scope {
+        Scope {
+            asset: self.asset.terms.asset(),
+            fields,
+            accounts: Vec::new().try_into().unwrap(),
+            first_epoch: 0,
+            last_epoch: 2,
+            from: 0,
+            until: u64::MAX,
+        }
+    }
+
+    fn grant(&self, scope: Scope) -> Grant {
+        Grant {
+            version: Version,
+            network: network(),
+            reader: reader().id(),
+            scope,
+            purpose: text("whether the large-holding report was due"),
+            legal_basis: text("article 26"),
+            case: text("2027-14"),
+            issued_at: NOW,
+            expires_at: NOW + 1000,
+            nonce: [3; 32],
+        }
+    }
+
+    /// Records a grant that both officers signed.
+    fn give(&mut self, grant: Grant) -> GrantId {
+        let signed = signed(grant, &[1, 2]);
+        self.instruct(NOW, Instruction::AddGrant(Box::new(signed.clone()))).unwrap();
+        signed.grant.id()
+    }
+
+    fn add(&mut self, signed: &SignedGrant) -> Result<GrantId, AccessError> {
+        let tx = Tx::new(&self.kv);
+        let answer = AccessLog::add(&tx, NOW, signed).unwrap();
+        let writes = tx.into_writes();
+        self.kv.apply(writes);
+        answer
+    }
+
+    fn record(&mut self, now: u64, id: GrantId, what: Use) -> Result<u64, AccessError> {
+        let tx = Tx::new(&self.kv);
+        let answer = AccessLog::record(&tx, now, id, what).unwrap();
+        let writes = tx.into_writes();
+        self.kv.apply(writes);
+        answer
+    }
+
+    fn prove(&self, index: u64) -> LoggedEntry {
+        self.regulator.access().prove(&self.kv, &reader(), index).unwrap().unwrap()
+    }
+
+    fn read(&mut self, now: u64, id: GrantId, scope: Scope) -> Result<Permit, AccessError> {
+        let index = self.record(now, id, Use::Read { scope })?;
+        self.prove(index).permit(&desk(0, 2, &[1, 2]), now)
+    }
+
+    fn log(&self) -> Vec<AccessEvent> {
+        let entries = AccessLog::entries(&self.kv, 0, 100).unwrap();
+        entries.into_iter().map(|entry| entry.event).collect()
+    }
+
+    fn replay(&self, permit: Option<&Permit>) -> Report {
+        let (bytes, checkpoint) = published(&self.asset, &self.entries);
+        let keys = self.asset.secrets.iter().map(|keys| keys[1].clone()).collect();
+        let mut replay = Replay::new(asset_log(&self.asset), keys, rng(7));
+        if let Some(permit) = permit {
+            replay = replay.under(permit).unwrap();
+        }
+        for (index, bytes) in bytes.iter().enumerate() {
+            replay.push(index as u64, bytes).unwrap();
+        }
+        replay.finish(&checkpoint, &mut |_, _| None).unwrap()
+    }
+}
+
+fn signed(grant: Grant, by: &[u8]) -> SignedGrant {
+    let signatures: Vec<_> = by.iter().map(|one| grant.sign(&officer(*one))).collect();
+    SignedGrant { signatures: signatures.try_into().unwrap(), grant }
+}
+
+#[test]
+fn a_grant_needs_as_many_officers_as_the_desk_says_each_once() {
+    let mut world = World::new(Fields::ALL);
+    let grant = world.grant(world.scope(Fields::ALL));
+    let few = |given| Err(AccessError::TooFew { given, needed: 2 });
+    let by = |who: &[u8]| signed(grant.clone(), who);
+    assert_eq!(world.add(&by(&[])), few(0));
+    assert_eq!(world.add(&by(&[1])), few(1));
+    assert_eq!(world.add(&by(&[1, 1])), Err(AccessError::Signature(1)));
+    assert_eq!(world.add(&by(&[1, 3])), Err(AccessError::Signature(1)));
+    let mut other = by(&[1, 2]);
+    other.grant.case = text("another case");
+    assert_eq!(world.add(&other), Err(AccessError::Signature(0)));
+    assert_eq!(world.log().len(), 1, "nothing but the desk");
+    let honest = by(&[2, 1]);
+    assert_eq!(world.add(&honest), Ok(grant.id()));
+    // Given again it is the same grant, and no second entry.
+    assert_eq!(world.add(&honest), Ok(grant.id()));
+    assert_eq!(world.log()[1..], [AccessEvent::Granted(honest)]);
+    let empty = MemoryKv::default();
+    let nobody = Tx::new(&empty);
+    assert_eq!(AccessLog::add(&nobody, NOW, &by(&[1, 2])).unwrap(), Err(AccessError::NoDesk));
+}
+
+#[test]
+fn only_officers_of_the_desk_in_force_change_it() {
+    let mut world = World::new(Fields::ALL);
+    let set = |world: &mut World, desk: Desk, by: &[u8]| {
+        world.instruct(NOW, Instruction::SetDesk(Box::new(signed_desk(desk, by))))
+    };
+    // What is in force stays, given again; what doesn't follow it, or isn't possible, is refused.
+    assert_eq!(set(&mut world, desk(0, 2, &[1, 2]), &[]), Ok("0".into()));
+    let wrong = [desk(0, 1, &[1]), desk(2, 2, &[1, 2]), desk(1, 3, &[1, 2]), desk(1, 0, &[1])];
+    for wrong in wrong.into_iter().chain([desk(1, 1, &[1, 1])]) {
+        assert_eq!(set(&mut world, wrong, &[1, 2]), Err(Reason::BadDesk));
+    }
+    let mut elsewhere = desk(1, 1, &[3]);
+    elsewhere.reader = NodeKey::from_seed(&[51; 32]).id();
+    assert_eq!(set(&mut world, elsewhere, &[1, 2]), Err(Reason::BadDesk));
+    let next = desk(1, 1, &[3]);
+    assert_eq!(set(&mut world, next.clone(), &[]), Err(Reason::TooFewOfficers));
+    assert_eq!(set(&mut world, next.clone(), &[1]), Err(Reason::TooFewOfficers));
+    assert_eq!(set(&mut world, next.clone(), &[1, 3]), Err(Reason::GrantSignature));
+    assert_eq!(world.log().len(), 1);
+    assert_eq!(set(&mut world, next.clone(), &[1, 2]), Ok("1".into()));
+    assert_eq!(AccessLog::desk(&world.kv).unwrap(), Some(next));
+    let grant = world.grant(world.scope(Fields::ALL));
+    assert_eq!(world.add(&signed(grant.clone(), &[1, 2])), Err(AccessError::Signature(0)));
+    assert_eq!(world.add(&signed(grant.clone(), &[3])), Ok(grant.id()));
+}
+
+#[test]
+fn a_grant_for_another_node_network_or_for_nothing_is_refused() {
+    let mut world = World::new(Fields::ALL);
+    let changes: [(fn(&mut Grant), AccessError); 6] = [
+        (|grant| grant.reader = registrar().id(), AccessError::OtherReader),
+        (|grant| grant.network = Hash::default(), AccessError::OtherReader),
+        (|grant| grant.scope.last_epoch = 0, AccessError::Empty),
+        (|grant| grant.scope.until = grant.scope.from, AccessError::Empty),
+        (|grant| grant.expires_at = grant.issued_at, AccessError::Empty),
+        (
+            |grant| (grant.issued_at, grant.expires_at) = (NOW - 2, NOW - 1),
+            AccessError::Expired(NOW - 1),
+        ),
+    ];
+    for (change, expected) in changes {
+        let mut scope = world.scope(Fields::ALL);
+        scope.first_epoch = 1;
+        let mut grant = world.grant(scope);
+        change(&mut grant);
+        assert_eq!(world.add(&signed(grant, &[1, 2])), Err(expected));
+    }
+}
+
+#[test]
+fn nothing_is_read_before_after_or_beyond_a_grant_and_each_refusal_says_why() {
+    let mut world = World::new(fields(&[Field::Amounts, Field::Parties]));
+    let mut scope = world.scope(fields(&[Field::Amounts, Field::Parties]));
+    (scope.first_epoch, scope.last_epoch, scope.from, scope.until) = (0, 1, 5, 900);
+    scope.accounts = vec![Holder::new(1).account(&world.asset)].try_into().unwrap();
+    let mut grant = world.grant(scope.clone());
+    grant.issued_at = NOW + 10;
+    let id = world.give(grant);
+    let now = NOW + 10;
+    let unknown = GrantId(Hash::default());
+    assert_eq!(world.read(now, unknown, scope.clone()).unwrap_err(), AccessError::Unknown);
+    let early = world.read(now - 1, id, scope.clone()).unwrap_err();
+    assert_eq!(early, AccessError::NotYet(now));
+    let late = world.read(NOW + 1000, id, scope.clone()).unwrap_err();
+    assert_eq!(late, AccessError::Expired(NOW + 1000));
+    let other = Asset::new("JP0000000002", &[&[]], &mut rng(4)).terms.asset();
+    let stranger = Holder::new(2).account(&world.asset);
+    type Change<'a> = (&'static str, &'a dyn Fn(&mut Scope));
+    let changes: [Change<'_>; 8] = [
+        ("asset", &|scope| scope.asset = other),
+        ("fields", &|scope| scope.fields = Fields::ALL),
+        ("accounts", &|scope| scope.accounts = Vec::new().try_into().unwrap()),
+        ("accounts", &|scope| scope.accounts = vec![stranger].try_into().unwrap()),
+        ("epochs", &|scope| scope.last_epoch = 2),
+        ("times", &|scope| scope.from = 4),
+        ("times", &|scope| scope.until = 901),
+        ("epochs", &|scope| (scope.first_epoch, scope.last_epoch) = (2, 2)),
+    ];
+    for (what, change) in changes {
+        let mut wider = scope.clone();
+        change(&mut wider);
+        let refused = world.read(now, id, wider).unwrap_err();
+        assert_eq!(refused, AccessError::WiderThanGrant(what));
+    }
+    assert_eq!(world.log().len(), 2, "what is refused leaves no entry of a read");
+    let permit = world.read(now, id, scope.clone()).unwrap();
+    assert_eq!((permit.index(), permit.scope()), (2, Some(&scope)));
+    assert_eq!(world.log()[2], AccessEvent::Used(id, Use::Read { scope: scope.clone() }));
+    let end = Revocation::sign(id, &officer(2));
+    let forged = Revocation { officer: officer(1).id(), ..end.clone() };
+    let stranger = Revocation::sign(id, &officer(3));
+    for wrong in [forged, stranger] {
+        let refused = world.instruct(now, Instruction::RevokeGrant(wrong));
+        assert_eq!(refused, Err(Reason::GrantSignature));
+    }
+    world.instruct(now, Instruction::RevokeGrant(end.clone())).unwrap();
+    assert_eq!(world.read(now, id, scope).unwrap_err(), AccessError::Revoked);
+    let opening = Use::Opening { entry: 1, request: Hash::default() };
+    assert_eq!(world.record(now, id, opening), Err(AccessError::Revoked));
+    assert_eq!(world.log()[3..], [AccessEvent::Revoked(end)]);
+}
+
+#[test]
+fn a_scope_wider_than_the_keys_is_refused_before_anything_is_read() {
+    let world = World::new(fields(&[Field::Amounts]));
+    let points: Vec<Encoded> = world.asset.secrets.iter().map(|keys| keys[1].point()).collect();
+    let readable = |scope: &Scope| scope.readable(&world.asset.terms, &points);
+    let refused = readable(&world.scope(fields(&[Field::Trade])));
+    assert_eq!(refused, Err(AccessError::WiderThanKey { field: Field::Trade, epoch: 0 }));
+    // To find an account's legs the parties are read.
+    let mut named = world.scope(fields(&[Field::Amounts]));
+    assert_eq!(readable(&named), Ok(()));
+    named.accounts = vec![Holder::new(1).account(&world.asset)].try_into().unwrap();
+    let refused = AccessError::WiderThanKey { field: Field::Parties, epoch: 0 };
+    assert_eq!(readable(&named), Err(refused));
+    let some = world.scope(fields(&[Field::Amounts])).readable(&world.asset.terms, &points[..2]);
+    assert_eq!(some, Err(AccessError::WiderThanKey { field: Field::Amounts, epoch: 2 }));
+}
+
+#[test]
+fn the_log_only_grows_and_its_entries_are_shown_under_its_checkpoint() {
+    let mut world = World::new(Fields::ALL);
+    let id = world.give(world.grant(world.scope(Fields::ALL)));
+    let access = world.regulator.access();
+    let before = access.checkpoint(&world.kv, &reader()).unwrap();
+    for number in 0..5 {
+        let opening = Use::Opening { entry: number, request: Hash([number as u8; 32]) };
+        assert_eq!(world.record(NOW, id, opening), Ok(number + 2));
+    }
+    let after = access.checkpoint(&world.kv, &reader()).unwrap();
+    let origin = sudare_ledger::access::origin(network(), reader().id()).unwrap();
+    let open = |checkpoint: &sudare_ledger::tree::SignedCheckpoint| {
+        checkpoint.open(&origin, &reader().id()).unwrap().clone()
+    };
+    let (old, new) = (open(&before), open(&after));
+    assert_eq!((old.size, new.size), (2, 7));
+    let joined = AccessLog::consistency(&world.kv, 2, 7).unwrap();
+    joined.verify(old.size, &old.root, new.size, &new.root).unwrap();
+    let entries = AccessLog::entries(&world.kv, 0, 100).unwrap();
+    let leaves: Vec<Hash> = entries.iter().map(AccessEntry::hash).collect();
+    assert_eq!(MemoryTree::from_leaves(&leaves).unwrap().root(7).unwrap(), new.root);
+    for index in 0..7 {
+        world.prove(index).check(network(), reader().id()).unwrap();
+    }
+    assert_eq!(AccessLog::entries(&world.kv, 4, 100).unwrap(), entries[4..]);
+    assert!(access.prove(&world.kv, &reader(), 7).unwrap().is_none());
+}
+
+#[test]
+fn a_permit_follows_from_nothing_but_an_entry_in_the_readers_log() {
+    let mut world = World::new(Fields::ALL);
+    let scope = world.scope(Fields::ALL);
+    let id = world.give(world.grant(scope.clone()));
+    let index = world.record(NOW, id, Use::Read { scope: scope.clone() }).unwrap();
+    let (shown, desk_0) = (world.prove(index), desk(0, 2, &[1, 2]));
+    let permit = |shown: &LoggedEntry| shown.permit(&desk_0, NOW).map(drop);
+    assert_eq!(permit(&shown), Ok(()));
+    assert_eq!(
+        permit(&world.prove(1)),
+        Err(AccessError::OtherUse),
+        "the grant alone reads nothing"
+    );
+    assert_eq!(shown.permit(&desk_0, NOW + 1000).unwrap_err(), AccessError::Expired(NOW + 1000));
+    let strangers = shown.permit(&desk(0, 1, &[3]), NOW).unwrap_err();
+    assert_eq!(strangers, AccessError::Signature(0));
+    let changes: [fn(&mut LoggedEntry); 6] = [
+        |shown| shown.index -= 1,
+        |shown| shown.entry.at += 1,
+        |shown| shown.grant = None,
+        |shown| shown.grant.as_mut().unwrap().grant.expires_at += 1,
+        |shown| {
+            shown.entry.event = AccessEvent::Used(
+                GrantId(Hash::default()),
+                Use::Read { scope: shown.grant.as_ref().unwrap().grant.scope.clone() },
+            )
+        },
+        |shown| shown.path = other_path(),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut changed = shown.clone();
+        change(&mut changed);
+        assert!(permit(&changed).is_err(), "change {number}");
+    }
+    // A checkpoint that somebody else signed over a log of their own is not the reader's.
+    let thief = AccessLog { network: network(), reader: registrar().id() };
+    let forged = thief.prove(&world.kv, &registrar(), index).unwrap().unwrap();
+    assert!(matches!(permit(&forged), Err(AccessError::Checkpoint(_))));
+    let other = Use::Opening { entry: 1, request: Hash::default() };
+    let index = world.record(NOW, id, other).unwrap();
+    let opening = world.prove(index).permit(&desk_0, NOW).unwrap();
+    let keys = || Replay::new(asset_log(&world.asset), Vec::new(), rng(7));
+    assert_eq!(keys().under(&opening).err(), Some(AccessError::OtherUse));
+}
+
+fn other_path() -> sudare_ledger::tree::InclusionProof {
+    let leaves: Vec<Hash> = (0..3).map(|number| Hash([number; 32])).collect();
+    MemoryTree::from_leaves(&leaves).unwrap().inclusion(2, 3).unwrap()
+}
+
+#[test]
+fn what_is_recorded_has_one_encoding() {
+    let mut world = World::new(Fields::ALL);
+    let id = world.give(world.grant(world.scope(Fields::ALL)));
+    world.record(NOW, id, Use::Opening { entry: 1, request: Hash::default() }).unwrap();
+    for event in world.log() {
+        assert_eq!(decode::<AccessEvent>(&encode(&event), "an event").unwrap(), event);
+    }
+    let shown = world.prove(2);
+    assert_eq!(decode::<LoggedEntry>(&encode(&shown), "a logged entry").unwrap(), shown);
+    let mut long = encode(&shown);
+    long.push(0);
+    assert!(decode::<LoggedEntry>(&long, "a logged entry").is_err());
+    for end in 0..long.len() - 1 {
+        assert!(decode::<LoggedEntry>(&long[..end], "a logged entry").is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever the scope: of a leg within it exactly its fields are read, of others nothing, and everything is verified.
+    #[test]
+    fn what_is_read_under_a_grant_is_its_scope(
+        bits in 1..16u8,
+        first in 0..3u32,
+        length in 0..3u32,
+        until in 0..4u64,
+        named in prop::collection::vec(1..4u8, 0..3),
+    ) {
+        let mut world = World::new(Fields::ALL);
+        let mut scope = world.scope(fields_of(bits));
+        (scope.first_epoch, scope.last_epoch) = (first, first + length);
+        scope.until = NOW + until * EPOCH_MS + 1;
+        let accounts: Vec<_> =
+            named.iter().map(|who| Holder::new(*who).account(&world.asset)).collect();
+        scope.accounts = accounts.try_into().unwrap();
+        let mut wide = world.scope(Fields::ALL);
+        wide.last_epoch = 9;
+        let id = world.give(world.grant(wide));
+        let permit = world.read(NOW, id, scope.clone()).unwrap();
+        let (all, seen) = (world.replay(None), world.replay(Some(&permit)));
+        prop_assert_eq!((all.entries, all.root, all.supply), (seen.entries, seen.root, seen.supply));
+        prop_assert_eq!(all.read.len(), seen.read.len());
+        for (leg, read) in all.read.iter().zip(&seen.read) {
+            let holders = [&[1u8][..], &[2], &[1, 2]][leg.epoch as usize];
+            let concerned = named.is_empty() || holders.iter().any(|who| named.contains(who));
+            let inside = concerned
+                && (first..=first + length).contains(&leg.epoch)
+                && u64::from(leg.epoch) <= until;
+            let shown = |field| inside && fields_of(bits).has(field);
+            let amounts = leg.amounts.clone().filter(|_| shown(Field::Amounts));
+            prop_assert_eq!(&read.amounts, &amounts);
+            let receivers = leg.receivers.clone().filter(|_| shown(Field::Parties));
+            prop_assert_eq!(&read.receivers, &receivers);
+            let trade = leg.trade.clone().filter(|_| shown(Field::Trade));
+            prop_assert_eq!(&read.trade, &trade);
+        }
+    }
+}

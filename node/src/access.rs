@@ -1,0 +1,186 @@
+//! A node's grants and access log as its operator and its peers meet them: what can be read of them, and how a read under a grant
+//! is recorded before it is done (specs/access.md).
+
+use sudare_crypto::NodeKey;
+use sudare_crypto::encoding::{decode, encode};
+use sudare_ledger::access::{
+    AccessError, AccessLog, Desk, GrantId, GrantView, LoggedEntry, Permit, SignedGrant, Use,
+};
+use sudare_ledger::audit::{Instruction, Regulator};
+use sudare_ledger::kv::Kv;
+use sudare_ledger::messages::Reason;
+use sudare_ledger::role::Role;
+
+use crate::cli::Failure;
+use crate::cli::connect::Connection;
+use crate::clock::now_ms;
+use crate::membership::Member;
+use crate::net::Origin;
+use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery, kind};
+use crate::runtime::{Queries, QueryError, Question};
+
+/// What no access log can show; said wherever something is read or listed under a grant.
+pub const NOT_LOGGED: &str = "not recorded anywhere: what somebody who has this node's seed, or enough officers' shares, reads of a copy of the log by other means";
+
+/// The most grants or entries of a page.
+const PAGE_ROWS: usize = 64;
+
+/// The access desk of the connection's node; none if nobody may give grants there.
+///
+/// # Errors
+///
+/// [`Failure::Node`] if the node is not a regulator.
+pub async fn desk(connection: &Connection) -> Result<Option<Desk>, Failure> {
+    match connection.query(&OperatorQuery::Desk).await? {
+        OperatorAnswer::Desk(desk) => Ok(desk),
+        _ => Err(not_a_regulator()),
+    }
+}
+
+/// All grants of the connection's node.
+///
+/// # Errors
+///
+/// [`Failure::Node`] if the node is not a regulator.
+pub async fn grants(connection: &Connection) -> Result<Vec<GrantView>, Failure> {
+    let mut grants: Vec<GrantView> = Vec::new();
+    loop {
+        let after = grants.last().map(|last| last.signed.grant.id());
+        let OperatorAnswer::Grants(page) = connection.query(&OperatorQuery::Grants(after)).await?
+        else {
+            return Err(not_a_regulator());
+        };
+        if page.is_empty() {
+            return Ok(grants);
+        }
+        grants.extend(page);
+    }
+}
+
+/// The grant whose identity begins with these hexadecimal digits, if it holds now.
+///
+/// # Errors
+///
+/// [`Failure::Access`] if there is none, or it does not hold; [`Failure::Usage`] if there are several.
+pub async fn grant(connection: &Connection, id: &str) -> Result<SignedGrant, Failure> {
+    let found = |view: &GrantView| view.signed.grant.id().to_string().starts_with(id);
+    let mut found = grants(connection).await?.into_iter().filter(found);
+    let one = found.next().ok_or(AccessError::Unknown)?;
+    if found.next().is_some() {
+        return Err(Failure::Usage(format!(
+            "several grants begin with {id:?}: give more digits, see `sudare grant list`"
+        )));
+    }
+    if one.revoked {
+        return Err(AccessError::Revoked.into());
+    }
+    one.signed.grant.holds(now_ms())?;
+    Ok(one.signed)
+}
+
+/// Has the node record what is about to be done under a grant; the entry is on its disk, and shown to be in its log, before this
+/// returns.
+///
+/// Enforces [ACC-2].
+///
+/// # Errors
+///
+/// [`Failure::Refused`] with the reason; [`Failure::Access`] if the node does not show the entry.
+pub async fn permit(
+    connection: &Connection,
+    grant: GrantId,
+    what: Use,
+) -> Result<(LoggedEntry, Permit), Failure> {
+    let desk = desk(connection).await?.ok_or(AccessError::NoDesk)?;
+    let index = connection.instruct(&Instruction::UseGrant(grant, what.clone())).await?;
+    let index = index.parse().map_err(|_| Failure::Node(format!("{index:?} is no entry")))?;
+    let shown = prove(connection, index).await?;
+    let permit = shown.permit(&desk, now_ms())?;
+    if permit.grant().id() != grant || *permit.what() != what {
+        return Err(AccessError::OtherUse.into());
+    }
+    Ok((shown, permit))
+}
+
+/// An entry of the node's access log, with what shows that it is there.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] if there is no such entry.
+pub async fn prove(connection: &Connection, index: u64) -> Result<LoggedEntry, Failure> {
+    match connection.query(&OperatorQuery::AccessProof(index)).await? {
+        OperatorAnswer::AccessProof(Some(shown)) => Ok(*shown),
+        OperatorAnswer::AccessProof(None) => Err(Failure::Usage(format!(
+            "the access log has no entry {index}: see `sudare access log`"
+        ))),
+        _ => Err(not_a_regulator()),
+    }
+}
+
+fn not_a_regulator() -> Failure {
+    Failure::Node("the node is not a regulator: only those have grants and an access log".into())
+}
+
+/// What can be read of a regulator: its access log's checkpoints by its peers, the rest by its operator.
+#[derive(Debug)]
+pub(crate) struct RegulatorReads {
+    /// Its access log.
+    pub(crate) access: AccessLog,
+    /// Signs the log's checkpoints.
+    pub(crate) key: NodeKey,
+}
+
+impl Queries for RegulatorReads {
+    fn admits(&self, from: &Member, origin: Origin, kind: u8) -> Option<usize> {
+        let watches = matches!(from.role, Role::Custodian | Role::Registrar | Role::Regulator);
+        match kind {
+            kind::PEER_QUERY => watches.then_some(64),
+            kind::OPERATOR_QUERY => (origin == Origin::Operator).then_some(1024),
+            _ => None,
+        }
+    }
+
+    fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
+        let request = question.request;
+        if question.kind == kind::PEER_QUERY {
+            return self.peer(kv, &decode(request, "a query").map_err(|_| Reason::Malformed)?);
+        }
+        let answer = match decode(request, "a query").map_err(|_| Reason::Malformed)? {
+            OperatorQuery::AuditHead(asset) => {
+                OperatorAnswer::AuditHead(Regulator::head(kv, asset)?)
+            }
+            OperatorQuery::Assets => OperatorAnswer::Assets(Vec::new()),
+            OperatorQuery::Desk => OperatorAnswer::Desk(AccessLog::desk(kv)?),
+            OperatorQuery::Grants(after) => {
+                OperatorAnswer::Grants(AccessLog::grants(kv, after, PAGE_ROWS)?)
+            }
+            OperatorQuery::Access(from) => {
+                OperatorAnswer::Access(AccessLog::entries(kv, from, PAGE_ROWS)?)
+            }
+            OperatorQuery::AccessProof(index) => {
+                let shown = self.access.prove(kv, &self.key, index);
+                let shown = shown.map_err(|_| Reason::Internal)?;
+                OperatorAnswer::AccessProof(shown.map(Box::new))
+            }
+            _ => return Err(Reason::WrongRole.into()),
+        };
+        Ok(encode(&answer))
+    }
+}
+
+impl RegulatorReads {
+    fn peer(&self, kv: &dyn Kv, query: &PeerQuery) -> Result<Vec<u8>, QueryError> {
+        let answer = match query {
+            PeerQuery::AccessCheckpoint => {
+                let checkpoint = self.access.checkpoint(kv, &self.key);
+                PeerAnswer::Checkpoint(checkpoint.map_err(|_| Reason::Internal)?)
+            }
+            PeerQuery::AccessConsistency { old, new } => {
+                let proof = AccessLog::consistency(kv, *old, *new);
+                PeerAnswer::Consistency(proof.map_err(|_| Reason::Malformed)?)
+            }
+            _ => return Err(Reason::WrongRole.into()),
+        };
+        Ok(encode(&answer))
+    }
+}

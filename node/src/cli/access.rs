@@ -1,0 +1,270 @@
+//! `sudare access`: a node's log of what was read under grants, and how others watch it (specs/access.md).
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use sudare_api::packet::CheckpointView;
+use sudare_crypto::encoding::{decode, encode};
+use sudare_ledger::access::{AccessEntry, AccessEvent, LoggedEntry, Use, origin};
+use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
+
+use super::asset::{read, write_new};
+use super::ceremony::LegArgs;
+use super::connect::Connection;
+use super::grant::{ScopeView, read_desk};
+use super::verify::read_checkpoint;
+use super::{Failure, NodeArgs, Output};
+use crate::access::{self, NOT_LOGGED};
+use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
+
+/// `sudare access`.
+#[derive(Debug, Subcommand)]
+pub(super) enum AccessCommand {
+    /// Show a regulator's own access log: desks, grants, ends of grants, and what was read.
+    Log(LogArgs),
+    /// Fetch the checkpoint of a regulator's access log, and check that the log still has all that it had. A custodian may.
+    Checkpoint(CheckpointArgs),
+    /// Write one entry with what shows that it is in the log.
+    Prove(ProveArgs),
+    /// Check such a file on any machine.
+    Verify(VerifyArgs),
+    /// Have it recorded that officers are about to open a leg together: the permit without which an honest officer answers nothing.
+    Opening(OpeningArgs),
+}
+
+/// Which entries.
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The first entry.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+}
+
+/// Whose checkpoint.
+#[derive(Debug, Args)]
+pub(super) struct CheckpointArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The name of the regulator.
+    #[arg(long)]
+    of: String,
+    /// An earlier checkpoint: the new one must extend it.
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Which entry.
+#[derive(Debug, Args)]
+pub(super) struct ProveArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The entry's index, from 0.
+    #[arg(long)]
+    entry: u64,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The file that `prove` or `opening` wrote.
+    file: PathBuf,
+    /// The reader's desk, as `sudare grant desk` wrote it.
+    #[arg(long)]
+    desk: PathBuf,
+}
+
+/// An opening.
+#[derive(Debug, Args)]
+pub(super) struct OpeningArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The grant's identity, or how it begins.
+    #[arg(long)]
+    grant: String,
+    #[command(flatten)]
+    leg: LegArgs,
+    /// The permit to write, for the officers.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub(super) async fn run(command: AccessCommand, output: &Output) -> Result<(), Failure> {
+    match command {
+        AccessCommand::Log(args) => log(&args, output).await,
+        AccessCommand::Checkpoint(args) => checkpoint(&args, output).await,
+        AccessCommand::Prove(args) => {
+            let connection = Connection::open(&args.node.config)?;
+            let shown = access::prove(&connection, args.entry).await?;
+            shown.check(connection.node.network, connection.own())?;
+            write_new(&args.out, &encode(&shown))?;
+            let line = EntryLine::of(shown.index, &shown.entry);
+            output.result(&line, &format!("{}\nwritten to {}", line.text(), args.out.display()));
+            Ok(())
+        }
+        AccessCommand::Verify(args) => verify(&args, output),
+        AccessCommand::Opening(args) => opening(&args, output).await,
+    }
+}
+
+async fn log(args: &LogArgs, output: &Output) -> Result<(), Failure> {
+    let connection = Connection::open(&args.node.config)?;
+    let (mut lines, mut next) = (Vec::new(), args.from);
+    loop {
+        let OperatorAnswer::Access(page) = connection.query(&OperatorQuery::Access(next)).await?
+        else {
+            return Err(Failure::Node("the node keeps no access log".into()));
+        };
+        if page.is_empty() {
+            break;
+        }
+        for entry in page {
+            lines.push(EntryLine::of(next, &entry));
+            next = next.saturating_add(1);
+        }
+    }
+    output.rows(&lines, &["entry", "at (ms)", "event", "grant", "what"], EntryLine::cells);
+    output.note(NOT_LOGGED);
+    Ok(())
+}
+
+async fn checkpoint(args: &CheckpointArgs, output: &Output) -> Result<(), Failure> {
+    let connection = Connection::open(&args.node.config)?;
+    let reader = connection.member(&args.of)?.id;
+    let unexpected = || Failure::Node("the node answered something else".into());
+    let answer = connection.peer_query(&reader, &PeerQuery::AccessCheckpoint).await?;
+    let PeerAnswer::Checkpoint(signed) = answer else { return Err(unexpected()) };
+    let open = |signed: &SignedCheckpoint| -> Result<Checkpoint, Failure> {
+        let name = origin(connection.node.network, reader);
+        let opened = name.and_then(|name| signed.open(&name, &reader).cloned());
+        opened.map_err(|error| Failure::CheckFailed(error.to_string()))
+    };
+    let new = open(&signed)?;
+    if let Some(file) = &args.known {
+        let old = open(&read_checkpoint(file)?)?;
+        let changed = || {
+            Failure::CheckFailed(format!(
+                "the access log of {} had {} entries and does not begin with them any more: keep {} and ask the regulator",
+                args.of,
+                old.size,
+                file.display()
+            ))
+        };
+        if new.size < old.size || (new.size == old.size && new.root != old.root) {
+            return Err(changed());
+        }
+        if new.size > old.size {
+            let query = PeerQuery::AccessConsistency { old: old.size, new: new.size };
+            let answer = connection.peer_query(&reader, &query).await?;
+            let PeerAnswer::Consistency(proof) = answer else { return Err(unexpected()) };
+            proof.verify(old.size, &old.root, new.size, &new.root).map_err(|_| changed())?;
+        }
+    }
+    write_new(&args.out, signed.to_text().as_bytes())?;
+    let joined = if args.known.is_some() { ", which begin with those known before" } else { "" };
+    let text = format!("{} entries{joined}; root {}", new.size, new.root);
+    output.result(&CheckpointView::of(&new), &text);
+    Ok(())
+}
+
+fn verify(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
+    let desk = read_desk(&args.desk)?;
+    let shown = read_entry(&args.file)?;
+    shown.check(desk.network, desk.reader)?;
+    let line = EntryLine::of(shown.index, &shown.entry);
+    let text = format!("{}\nin the access log of node {}", line.text(), desk.reader);
+    output.result(&line, &text);
+    Ok(())
+}
+
+async fn opening(args: &OpeningArgs, output: &Output) -> Result<(), Failure> {
+    let connection = Connection::open(&args.node.config)?;
+    let grant = access::grant(&connection, &args.grant).await?;
+    let (group, leg) = args.leg.find()?;
+    leg.within(&group, &grant.grant.scope)?;
+    let (entry, request) = (args.leg.entry, leg.request(&group)?.hash());
+    let what = Use::Opening { entry, request };
+    let (shown, permit) = access::permit(&connection, grant.grant.id(), what).await?;
+    write_new(&args.out, &encode(&shown))?;
+    let line = EntryLine::of(permit.index(), &shown.entry);
+    output.note(NOT_LOGGED);
+    output.result(&line, &format!("{}\npermit written to {}", line.text(), args.out.display()));
+    Ok(())
+}
+
+/// Reads a file of one entry; nothing of it is checked yet.
+pub(super) fn read_entry(path: &std::path::Path) -> Result<LoggedEntry, Failure> {
+    decode(&read(path)?, "an entry of an access log").map_err(|_| {
+        Failure::Usage(format!(
+            "{} is not an entry of an access log, or it was cut short: have it made again",
+            path.display()
+        ))
+    })
+}
+
+/// An entry for people and programs.
+#[derive(Debug, Serialize)]
+struct EntryLine {
+    entry: u64,
+    at_ms: u64,
+    event: &'static str,
+    grant: Option<String>,
+    what: String,
+    scope: Option<ScopeView>,
+}
+
+impl EntryLine {
+    fn of(index: u64, entry: &AccessEntry) -> Self {
+        let mut scope = None;
+        let (event, grant, what) = match &entry.event {
+            AccessEvent::Desk(signed) => {
+                let desk = &signed.desk;
+                let what = format!("{} of {} must sign", desk.needed, desk.officers.len());
+                ("desk", None, what)
+            }
+            AccessEvent::Granted(signed) => {
+                let grant = &signed.grant;
+                scope = Some(ScopeView::of(&grant.scope));
+                ("granted", Some(grant.id()), format!("case {}: {}", grant.case, grant.purpose))
+            }
+            AccessEvent::Revoked(revocation) => {
+                ("revoked", Some(revocation.grant), format!("by {}", revocation.officer))
+            }
+            AccessEvent::Used(grant, Use::Read { scope: read }) => {
+                scope = Some(ScopeView::of(read));
+                ("read", Some(*grant), scope.as_ref().map(ScopeView::text).unwrap_or_default())
+            }
+            AccessEvent::Used(grant, Use::Opening { entry, request }) => {
+                ("opening", Some(*grant), format!("of entry {entry}, request {request}"))
+            }
+            AccessEvent::Used(grant, Use::HandedOut { file, recipient }) => {
+                ("handed out", Some(*grant), format!("{file} to {recipient}"))
+            }
+        };
+        let grant = grant.map(|id| id.to_string());
+        Self { entry: index, at_ms: entry.at, event, grant, what, scope }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let grant = self.grant.as_deref().unwrap_or_default();
+        vec![
+            self.entry.to_string(),
+            self.at_ms.to_string(),
+            self.event.to_owned(),
+            grant.chars().take(16).collect(),
+            self.what.clone(),
+        ]
+    }
+
+    fn text(&self) -> String {
+        format!("entry {} at {} ms: {}, {}", self.entry, self.at_ms, self.event, self.what)
+    }
+}
