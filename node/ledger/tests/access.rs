@@ -27,6 +27,7 @@ use sudare_ledger::kv::{MemoryKv, Tx};
 use sudare_ledger::log::Entry;
 use sudare_ledger::messages::Reason;
 use sudare_ledger::role::{Event, Machine, Moment};
+use sudare_ledger::snapshot::{Heading, Snapshot, SnapshotSeed};
 use sudare_ledger::transaction::Window;
 use sudare_ledger::tree::MemoryTree;
 
@@ -84,6 +85,29 @@ impl World {
         let first = signed_desk(desk(0, 2, &[1, 2]), &[]);
         world.instruct(NOW, Instruction::SetDesk(Box::new(first))).unwrap();
         world
+    }
+
+    /// Puts a snapshot of the empty register before the first leg.
+    fn add_snapshot(&mut self) {
+        let (rng, terms) = (&mut rng(4), &self.asset.terms);
+        let seed = SnapshotSeed::random(rng);
+        let leaves = seed.leaves(&[]).unwrap();
+        let heading = Heading {
+            version: Version,
+            network: network(),
+            asset: terms.asset(),
+            terms: terms.hash(),
+            epoch: 0,
+            number: 0,
+            at: NOW,
+            leaves: leaves.size(),
+            supply: 0,
+            root: leaves.root().unwrap(),
+            nonce: [6; 32],
+        };
+        let epoch = terms.policy.epoch(0).unwrap();
+        let snapshot = Snapshot::seal(heading, &seed, &leaves.blinding, epoch, rng).unwrap();
+        self.entries.insert(1, Entry::Snapshot(Box::new(snapshot)));
     }
 
     fn instruct(&mut self, now: u64, instruction: Instruction) -> Result<String, Reason> {
@@ -232,7 +256,8 @@ fn only_officers_of_the_desk_in_force_change_it() {
 #[test]
 fn a_grant_for_another_node_network_or_for_nothing_is_refused() {
     let mut world = World::new(Fields::ALL);
-    let changes: [(fn(&mut Grant), AccessError); 6] = [
+    type Change = (fn(&mut Grant), AccessError);
+    let changes: [Change; 6] = [
         (|grant| grant.reader = registrar().id(), AccessError::OtherReader),
         (|grant| grant.network = Hash::default(), AccessError::OtherReader),
         (|grant| grant.scope.last_epoch = 0, AccessError::Empty),
@@ -320,6 +345,30 @@ fn a_scope_wider_than_the_keys_is_refused_before_anything_is_read() {
     assert_eq!(readable(&named), Err(refused));
     let some = world.scope(fields(&[Field::Amounts])).readable(&world.asset.terms, &points[..2]);
     assert_eq!(some, Err(AccessError::WiderThanKey { field: Field::Amounts, epoch: 2 }));
+}
+
+#[test]
+fn a_snapshot_is_opened_under_a_grant_only_if_the_scope_has_all_that_it_says() {
+    let mut world = World::new(Fields::ALL);
+    world.add_snapshot();
+    let checked = |report: Report| report.snapshots[0].checked;
+    assert!(checked(world.replay(None)));
+    let all = world.scope(Fields::ALL);
+    let account = Holder::new(1).account(&world.asset);
+    let narrower = [
+        Scope { fields: Fields::of(&[Field::Amounts, Field::Parties]).unwrap(), ..all.clone() },
+        Scope { fields: Fields::of(&[Field::Amounts, Field::Links]).unwrap(), ..all.clone() },
+        Scope { accounts: vec![account].try_into().unwrap(), ..all.clone() },
+        Scope { first_epoch: 1, ..all.clone() },
+        Scope { from: NOW + 1, ..all.clone() },
+    ];
+    let id = world.give(world.grant(all.clone()));
+    let permit = world.read(NOW, id, all).unwrap();
+    assert!(checked(world.replay(Some(&permit))));
+    for scope in narrower {
+        let permit = world.read(NOW, id, scope).unwrap();
+        assert!(!checked(world.replay(Some(&permit))));
+    }
 }
 
 #[test]

@@ -272,7 +272,8 @@ impl<R: CryptoRngCore> Replay<R> {
         snapshot.check(terms, &mut claims)?;
         claims.accept(&mut self.rng)?;
         let epoch = terms.policy.epoch(snapshot.heading.epoch).ok_or(Fault::Epoch)?;
-        let checked = self.register.check_snapshot(snapshot, epoch, &self.keys)?;
+        let keys = Keys { all: &self.keys, scope: self.scope.as_ref() };
+        let checked = self.register.check_snapshot(snapshot, epoch, &keys)?;
         self.snapshots.push(SnapshotSeen { number, entry, at, checked });
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::{AuditError, Fault, Pending, ReadLeg, Report, Solve, count};
 use crate::access::Scope;
 use crate::leg::{Amount, Disclosed, Leg, Links};
 use crate::note::{Note, NoteId};
-use crate::snapshot::{AccountRow, Chain, Snapshot, events_of};
+use crate::snapshot::{AccountRow, Chain, Heading, Snapshot, events_of};
 
 const NOTHING: Disclosed =
     Disclosed { amounts: None, parties: None, sender: None, trade: None, links: None };
@@ -173,10 +173,13 @@ impl Register {
         &self,
         snapshot: &Snapshot,
         epoch: &Epoch,
-        keys: &[(Encoded, DisclosureSecret)],
+        keys: &Keys<'_>,
     ) -> Result<bool, Fault> {
+        if !keys.may_recompute(&snapshot.heading) {
+            return Ok(false);
+        }
         let mut seed = None;
-        for (_, key) in keys {
+        for (_, key) in keys.all {
             let opened = snapshot.open(epoch, key);
             seed = seed.or(opened.map_err(|_| Fault::Unreadable(SectionKind::Snapshot))?);
         }
@@ -238,6 +241,16 @@ impl Register {
 }
 
 impl Keys<'_> {
+    /// Whether a snapshot is within what may be read: it says something of all accounts, their events and links.
+    fn may_recompute(&self, heading: &Heading) -> bool {
+        self.scope.is_none_or(|scope| {
+            scope.accounts.is_empty()
+                && scope.has_leg(heading.epoch, heading.at)
+                && scope.fields.has(Field::Parties)
+                && scope.fields.has(Field::Links)
+        })
+    }
+
     /// What the keys read together of a leg that was notarised at `time`, ms since the Unix epoch.
     ///
     /// Enforces [ACC-3]: of a leg outside the scope nothing is read; to find the legs of the scope's accounts, the parties of
