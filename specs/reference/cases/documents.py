@@ -60,7 +60,7 @@ def sealed_sections():
     malformed = [
         ("ENC-2", "more than 72 wraps", section.kind + section.ephemeral + codec.bounded([group.BASE_BYTES] * 73, 73)),
         ("ENC-3", "the identity as ephemeral", section.kind + bytes(32) + section.encode()[34:]),
-        ("ENC-1", "an unknown kind", b"\4" + section.encode()[2:]),
+        ("ENC-1", "an unknown kind", b"\5" + section.encode()[2:]),
         ("ENC-1", "a byte left over", section.encode() + b"\0"),
     ]
     for case in accepted:
