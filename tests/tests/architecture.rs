@@ -16,7 +16,8 @@ use serde_json::Value;
 
 /// Who may depend on whom inside the workspace.
 const EDGES: &[(&str, &[&str])] = &[
-    ("sudare-crypto", &[]),
+    ("sudare-kernels", &[]),
+    ("sudare-crypto", &["sudare-kernels"]),
     ("sudare-disclosure", &["sudare-crypto"]),
     ("sudare-ledger", &["sudare-crypto", "sudare-disclosure"]),
     ("sudare-api", &["sudare-crypto", "sudare-disclosure", "sudare-ledger"]),
@@ -147,6 +148,22 @@ fn no_package_but_the_kernels_may_use_unsafe() {
         let library = fs::read_to_string(root().join(package).join("src/lib.rs")).unwrap();
         assert!(library.contains("#![forbid(unsafe_code)]"), "{package}");
     }
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let lints = lints(&workspace, "workspace.lints.");
+    assert_eq!(lints["rust.unsafe_code"], "\"forbid\"");
+    for package in metadata(&["--no-deps"])["packages"].as_array().unwrap() {
+        let manifest = fs::read_to_string(package["manifest_path"].as_str().unwrap()).unwrap();
+        if package["name"] != "sudare-kernels" {
+            assert!(manifest.contains("[lints]\nworkspace = true\n"), "{}", package["name"]);
+            continue;
+        }
+        // A package that lifts one lint inherits none: it must say all the others itself.
+        let mut expected = lints.clone();
+        expected.insert("rust.unsafe_code".into(), "\"deny\"".into());
+        expected.insert("rust.unsafe_op_in_unsafe_fn".into(), "\"deny\"".into());
+        expected.insert("clippy.undocumented_unsafe_blocks".into(), "\"deny\"".into());
+        assert_eq!(self::lints(&manifest, "lints."), expected);
+    }
 }
 
 #[test]
@@ -213,6 +230,19 @@ fn is_allowed(expression: &str) -> bool {
             LICENCES.contains(&part) || part.split(" OR ").any(|one| LICENCES.contains(&one.trim()))
         })
     })
+}
+
+/// The lints of a manifest's tables with this beginning, such as `rust.missing_docs`.
+fn lints(manifest: &str, beginning: &str) -> BTreeMap<String, String> {
+    let (mut found, mut table) = (BTreeMap::new(), None);
+    for line in manifest.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end_matches(']').strip_prefix(beginning);
+        } else if let (Some(table), Some((lint, level))) = (table, line.split_once(" = ")) {
+            found.insert(format!("{table}.{lint}"), level.to_owned());
+        }
+    }
+    found
 }
 
 /// Ids like `[FIN-1]`.
