@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod approvals;
 pub mod http;
 pub mod masters;
 pub mod packet;

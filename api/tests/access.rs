@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use serde_json::json;
 use sudare_api::access::{Action, Role, Scope, matrix, scope};
-use sudare_api::http::{Api, ClientsError};
+use sudare_api::http::{Api, ClientsError, Setup};
 use sudare_api::masters::Kind;
 
 use support::{HOUSE, OTHER_ISIN, World, client, smallest, sqlite, world};
@@ -131,8 +133,13 @@ async fn a_certificate_that_no_client_has_gets_nothing() {
 async fn clients_that_can_not_be_told_apart_are_refused() {
     let database = sqlite();
     let world = world(&database).await;
-    let new =
-        |clients| Api::new(world.store.clone(), HOUSE.into(), clients, std::sync::Arc::new(|| 0));
+    let new = |clients| {
+        Api::new(
+            world.store.clone(),
+            Setup { house: HOUSE.into(), clients, ..Setup::default() },
+            Arc::new(|| 0),
+        )
+    };
     let (one, mut two) = (client(Role::Issuer, "a"), client(Role::Issuer, "b"));
     two.certificate.clone_from(&one.certificate);
     assert!(matches!(new(vec![one.clone(), two.clone()]), Err(ClientsError::Twice(_))));

@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use sudare_api::access::{Reach, Role};
+use sudare_api::http::{Api, Setup};
 use sudare_api::masters::Kind;
 use sudare_api::store::Store;
 
@@ -316,7 +317,12 @@ async fn a_client_that_asks_too_often_is_told_to_wait() {
     let store = Store::open(&database.url).await.unwrap();
     let client = support::client(Role::Registrar, HOUSE);
     let clock = std::sync::Arc::new(|| 1_000_000);
-    let api = sudare_api::http::Api::new(store.clone(), HOUSE.into(), vec![client], clock).unwrap();
+    let api = Api::new(
+        store.clone(),
+        Setup { house: HOUSE.into(), clients: vec![client], ..Setup::default() },
+        clock,
+    )
+    .unwrap();
     let world = World { api, store, now: std::sync::Arc::default() };
     for _ in 0..400 {
         assert_eq!(world.get(REGISTRAR, "/openapi.json").await.status, StatusCode::OK);

@@ -14,7 +14,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 use sudare_api::access::Client;
-use sudare_api::http::{Api, ClientsError, Connections};
+use sudare_api::http::{Api, ClientsError, Connections, Peer, Setup};
 use sudare_api::store::{Store, StoreError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -108,7 +108,8 @@ impl Http {
         let acceptor = TlsAcceptor::from(Arc::new(tls(config)?));
         let store = Store::open(&database(config, &node.config.data)?).await?;
         let house = node.member.name.to_string();
-        let api = Api::new(store.clone(), house, config.clients.clone(), Arc::new(now_us))?;
+        let setup = Setup { house, clients: config.clients.clone(), deeds: Vec::new() };
+        let api = Api::new(store.clone(), setup, Arc::new(now_us))?;
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|source| HttpError::Listen(config.listen, source))?;
         let (stop, stopped) = watch::channel(false);
@@ -170,7 +171,7 @@ async fn serve(
     let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await else { return };
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let Some(certificate) = certificate.map(|certificate| certificate.to_vec()) else { return };
-    connections.serve(stream, &certificate, place).await;
+    connections.serve(stream, Peer::with(&certificate), place).await;
 }
 
 /// [AUT-1]: only TLS 1.3, only peers with a certificate of a client root.

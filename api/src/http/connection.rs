@@ -9,7 +9,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::Api;
+use super::{Api, Peer};
 
 /// How many connections are served at a time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 512;
@@ -46,13 +46,12 @@ impl Connections {
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 
-    /// Serves a connection whose peer has shown this certificate (DER) and its key.
-    pub async fn serve<S>(&self, stream: S, certificate: &[u8], place: OwnedSemaphorePermit)
+    /// Serves the connection of a peer.
+    pub async fn serve<S>(&self, stream: S, peer: Peer, place: OwnedSemaphorePermit)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let client = self.api.client(certificate);
-        let service = TowerToHyperService::new(self.api.router(client));
+        let service = TowerToHyperService::new(self.api.router(peer));
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())

@@ -1,9 +1,12 @@
 //! The HTTP API: what a node serves on a connection whose peer it has authenticated.
 
+mod approvals;
 mod connection;
 mod limits;
+mod manners;
 mod masters;
 mod openapi;
+mod peer;
 pub mod problem;
 
 use std::collections::BTreeMap;
@@ -17,15 +20,18 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 pub use self::connection::Connections;
 use self::limits::Limits;
+pub use self::peer::Peer;
 use self::problem::Problem;
 use crate::access::Client;
-use crate::store::Store;
+use crate::approvals::{Deed, Deeds};
+use crate::masters::Field;
+use crate::store::{AnnotateRegister, EraseInvestor, Store};
 
 /// The longest body of a request, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -33,6 +39,12 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 /// The header that names a request in answers and logs.
 const TRACE: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The JSON schema of an object with these fields alone.
+#[must_use]
+pub fn schema_of(fields: &[Field]) -> Value {
+    openapi::schema_of(fields)
+}
 
 /// Gives the time, in microseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -45,8 +57,20 @@ struct Inner {
     store: Store,
     house: String,
     clients: BTreeMap<String, Client>,
+    deeds: Deeds,
     clock: Clock,
     limits: Limits,
+}
+
+/// What an API is for, besides its database.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The institution that runs the node.
+    pub house: String,
+    /// Clients that are known by their certificates.
+    pub clients: Vec<Client>,
+    /// What is done by two people, besides what the API itself brings.
+    pub deeds: Vec<Arc<dyn Deed>>,
 }
 
 impl fmt::Debug for Api {
@@ -63,56 +87,62 @@ pub enum ClientsError {
         "the API client {0}: `certificate` must be the SHA-256 of its certificate, 64 lower-case hexadecimal digits"
     )]
     Certificate(String),
+    /// The name could be another's: users and owners of tokens have names with `/`.
+    #[error("the API client {0}: a name must have no `/`")]
+    Name(String),
     /// Names or certificates repeat.
     #[error("the API client {0} has the name or certificate of another: both must be unique")]
     Twice(String),
 }
 
 impl Api {
-    /// The API of the institution `house` for these clients.
+    /// The API over a database.
     ///
     /// # Errors
     ///
     /// [`ClientsError`].
-    pub fn new(
-        store: Store,
-        house: String,
-        clients: Vec<Client>,
-        clock: Clock,
-    ) -> Result<Self, ClientsError> {
+    pub fn new(store: Store, setup: Setup, clock: Clock) -> Result<Self, ClientsError> {
         let mut known: BTreeMap<String, Client> = BTreeMap::new();
-        for client in clients {
+        for client in setup.clients {
             let hash = &client.certificate;
             if hash.len() != 64 || !hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
                 return Err(ClientsError::Certificate(client.name));
+            }
+            if client.name.contains('/') {
+                return Err(ClientsError::Name(client.name));
             }
             if known.contains_key(hash) || known.values().any(|one| one.name == client.name) {
                 return Err(ClientsError::Twice(client.name));
             }
             known.insert(hash.clone(), client);
         }
-        let limits = Limits::default();
-        Ok(Self(Arc::new(Inner { store, house, clients: known, clock, limits })))
+        let mut deeds: Vec<Arc<dyn Deed>> = vec![
+            Arc::new(AnnotateRegister),
+            Arc::new(EraseInvestor { house: setup.house.clone() }),
+        ];
+        deeds.extend(setup.deeds);
+        Ok(Self(Arc::new(Inner {
+            store,
+            house: setup.house,
+            clients: known,
+            deeds: Deeds::new(deeds),
+            clock,
+            limits: Limits::default(),
+        })))
     }
 
-    /// The client with this certificate (DER): [AUT-1].
-    #[must_use]
-    pub fn client(&self, certificate: &[u8]) -> Option<Client> {
-        let hash: String = Sha256::digest(certificate).iter().map(|b| format!("{b:02x}")).collect();
-        self.0.clients.get(&hash).cloned()
-    }
-
-    /// Answers requests of one peer; `None` is a peer whose certificate is valid but no client's.
-    pub fn router(&self, client: Option<Client>) -> Router {
+    /// Answers requests of one peer.
+    pub fn router(&self, peer: Peer) -> Router {
         let router = Router::new()
-            .route("/openapi.json", get(|| async { Json(openapi::document()) }))
+            .route("/openapi.json", get(document))
             .route("/problems/{code}", get(problem_page))
             .merge(masters::routes())
+            .merge(approvals::routes())
             .fallback(|| async { Problem::NotFound })
             .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .layer(from_fn_with_state(self.clone(), around))
-            .layer(Extension(client));
+            .layer(Extension(peer));
         router.with_state(self.clone())
     }
 
@@ -122,9 +152,11 @@ impl Api {
 }
 
 /// What holds for every request: a known client, its rate, a time limit, a trace id. Logs name no row: paths are patterns.
-async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let trace = Uuid::now_v7().simple().to_string();
-    let client = request.extensions().get::<Option<Client>>().cloned().flatten();
+    let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
+    let client = api.known(&peer);
+    request.extensions_mut().insert(client.clone());
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let mut answer = match &client {
@@ -161,6 +193,10 @@ fn problem_of(answer: &mut Response) -> Option<Problem> {
         let unread = || Problem::Malformed("the path or a header can't be read".into());
         answer.status().is_client_error().then(unread)
     })
+}
+
+async fn document(State(api): State<Api>) -> Json<Value> {
+    Json(openapi::document(&api.0.deeds))
 }
 
 async fn problem_page(Path(code): Path<String>) -> Result<Response, Problem> {

@@ -34,6 +34,12 @@ pub enum Problem {
     PreconditionRequired,
     /// The row has changed since it was read.
     Stale,
+    /// The second person of two would be the first again, or a proposal is another person's to take back.
+    SamePerson,
+    /// A proposal that is no longer open.
+    Decided,
+    /// What is asked for can't be done as things stand; says why.
+    Impossible(&'static str),
     /// More requests than the client may make; seconds until the next one.
     TooMany(u64),
     /// The node failed.
@@ -55,7 +61,7 @@ pub struct About {
 
 impl Problem {
     /// All kinds.
-    pub const ALL: [About; 14] = [
+    pub const ALL: [About; 17] = [
         about(
             "malformed",
             StatusCode::BAD_REQUEST,
@@ -129,6 +135,24 @@ impl Problem {
             "Read it again, decide again, and send the new `ETag` as `If-Match`.",
         ),
         about(
+            "same-person",
+            StatusCode::FORBIDDEN,
+            "Two different people must do this, or only its proposer.",
+            "Have somebody else of the role decide; he who proposed can only withdraw, and only he.",
+        ),
+        about(
+            "decided",
+            StatusCode::CONFLICT,
+            "The proposal is no longer open.",
+            "Read it to see what became of it; propose it again if it is still wanted.",
+        ),
+        about(
+            "impossible",
+            StatusCode::CONFLICT,
+            "It can't be done as things stand.",
+            "`detail` says why. Change that, or withdraw what can't be done.",
+        ),
+        about(
             "too-many-requests",
             StatusCode::TOO_MANY_REQUESTS,
             "The client makes more requests than it may.",
@@ -158,6 +182,9 @@ impl Problem {
             Self::KeyReused => "idempotency-key-reused",
             Self::PreconditionRequired => "precondition-required",
             Self::Stale => "stale",
+            Self::SamePerson => "same-person",
+            Self::Decided => "decided",
+            Self::Impossible(_) => "impossible",
             Self::TooMany(_) => "too-many-requests",
             Self::Internal => "internal",
         };
@@ -170,7 +197,8 @@ impl Problem {
     pub fn answer(&self, trace_id: &str) -> Response {
         let about = self.about();
         let (detail, errors) = match self {
-            Self::Malformed(detail) => (Some(detail), None),
+            Self::Malformed(detail) => (Some(detail.as_str()), None),
+            Self::Impossible(detail) => (Some(*detail), None),
             Self::Invalid(errors) => (None, Some(errors)),
             _ => (None, None),
         };

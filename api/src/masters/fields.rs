@@ -65,6 +65,8 @@ pub struct Field {
     pub form: Form,
     /// Whether a row must have it.
     pub required: bool,
+    /// Whether only two people change it: requests to make or replace a row can't have it.
+    pub guarded: bool,
     /// What it is, for the documentation.
     pub about: &'static str,
 }
@@ -147,12 +149,30 @@ impl Kind {
     }
 }
 
+impl Field {
+    /// One that must be there.
+    #[must_use]
+    pub const fn needs(name: &'static str, form: Form, about: &'static str) -> Self {
+        Self { name, form, required: true, guarded: false, about }
+    }
+
+    /// One that may be absent.
+    #[must_use]
+    pub const fn may(name: &'static str, form: Form, about: &'static str) -> Self {
+        Self { name, form, required: false, guarded: false, about }
+    }
+}
+
 const fn needs(name: &'static str, form: Form, about: &'static str) -> Field {
-    Field { name, form, required: true, about }
+    Field::needs(name, form, about)
 }
 
 const fn may(name: &'static str, form: Form, about: &'static str) -> Field {
-    Field { name, form, required: false, about }
+    Field::may(name, form, about)
+}
+
+const fn guarded(name: &'static str, form: Form, about: &'static str) -> Field {
+    Field { guarded: true, ..Field::may(name, form, about) }
 }
 
 const HOLIDAY: Form =
@@ -180,7 +200,7 @@ const BENEFICIAL_INTEREST: &[Field] = &[
     may("record_date_1", Form::Date, "first record date"),
     may("record_date_2", Form::Date, "second record date"),
     needs("holiday_adjustment", HOLIDAY, "what becomes of a date that is no business day"),
-    may("register_annotation", Form::Text(1000), "annotation of the register"),
+    guarded("register_annotation", Form::Text(1000), "annotation of the register"),
     may("comment_1", Form::Text(400), "free comment"),
     may("comment_2", Form::Text(400), "free comment"),
 ];

@@ -9,4 +9,4 @@ mod validate;
 
 pub use fields::{Field, Form, Kind};
 pub(crate) use validate::is_id;
-pub use validate::{FieldError, Values, validate};
+pub use validate::{FieldError, Values, validate, validate_fields};

@@ -8,7 +8,7 @@ use time::Date;
 use time::format_description::well_known::Iso8601;
 
 use super::identifiers::{is_bic, is_corporate_number, is_isin, is_lei, is_zengin_kana};
-use super::{Form, Kind};
+use super::{Field, Form, Kind};
 
 /// The values of a row by the names of its fields; what is absent isn't there.
 pub type Values = BTreeMap<&'static str, String>;
@@ -37,6 +37,19 @@ impl FieldError {
 ///
 /// All fields that are wrong.
 pub fn validate(kind: Kind, body: &Value) -> Result<Values, Vec<FieldError>> {
+    validate_fields(kind.fields(), body)
+}
+
+/// The same for any fields.
+///
+/// # Errors
+///
+/// All fields that are wrong.
+pub fn validate_fields(
+    fields: impl Iterator<Item = &'static Field>,
+    body: &Value,
+) -> Result<Values, Vec<FieldError>> {
+    let fields: Vec<&Field> = fields.collect();
     let Value::Object(body) = body else {
         return Err(vec![FieldError {
             pointer: String::new(),
@@ -44,8 +57,14 @@ pub fn validate(kind: Kind, body: &Value) -> Result<Values, Vec<FieldError>> {
         }]);
     };
     let (mut values, mut errors) = (Values::new(), Vec::new());
-    for field in kind.fields() {
+    for field in &fields {
         match body.get(field.name) {
+            Some(_) if field.guarded => {
+                errors.push(FieldError::new(
+                    field.name,
+                    "is changed by two people: propose it to /v1/approvals",
+                ));
+            }
             None if field.required => errors.push(FieldError::new(field.name, "is required")),
             None => (),
             Some(Value::String(text)) => match check(field.form, text) {
@@ -55,9 +74,9 @@ pub fn validate(kind: Kind, body: &Value) -> Result<Values, Vec<FieldError>> {
             Some(_) => errors.push(FieldError::new(field.name, "must be a string")),
         }
     }
-    for name in body.keys().filter(|name| kind.fields().all(|field| field.name != **name)) {
+    for name in body.keys().filter(|name| fields.iter().all(|field| field.name != **name)) {
         let short: String = name.chars().take(64).collect();
-        errors.push(FieldError::new(&short, "is no field of this kind"));
+        errors.push(FieldError::new(&short, "is no field of this"));
     }
     if errors.is_empty() { Ok(values) } else { Err(errors) }
 }

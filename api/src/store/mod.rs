@@ -1,6 +1,8 @@
 //! The institution's own database: masters, their history, and what each idempotency key did. SQLite or PostgreSQL behind one
 //! set of statements.
 
+mod approvals;
+mod deeds;
 mod rows;
 
 use std::borrow::Cow;
@@ -10,6 +12,8 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, Executor, SqlSafeStr, Transaction};
 
+pub use approvals::{Decided, Within};
+pub use deeds::{AnnotateRegister, EraseInvestor};
 pub use rows::{Change, Row, Version, Written};
 
 /// How many connections are kept to a database.
@@ -18,6 +22,12 @@ const CONNECTIONS_MAX: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an idempotency key is remembered, in microseconds.
 const KEY_KEPT_US: i64 = 48 * 3600 * 1_000_000;
+
+/// What has made the tables as they are, in order. Never changed, only added to.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "masters", include_str!("../../migrations/0001_masters.sql")),
+    (2, "approvals", include_str!("../../migrations/0002_approvals.sql")),
+];
 
 /// Two engines, one dialect: what differs stands here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,10 +87,11 @@ impl Store {
                 })
             });
         let pool = options.connect(&url).await?;
-        let first = include_str!("../../migrations/0001_masters.sql").into_sql_str();
-        let first =
-            Migration::new(1, Cow::Borrowed("masters"), MigrationType::Simple, first, false);
-        Migrator::with_migrations(vec![first]).run(&pool).await?;
+        let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
+            let text = text.into_sql_str();
+            Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text, false)
+        });
+        Migrator::with_migrations(migrations.collect()).run(&pool).await?;
         Ok(Self { pool, engine })
     }
 

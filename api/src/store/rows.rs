@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
@@ -94,7 +94,7 @@ impl Store {
     ) -> Result<Written, StoreError> {
         let mut tx = self.write().await?;
         let id = Uuid::now_v7().simple().to_string();
-        if let Some(before) = claim(&mut tx, kind, &id, change, key).await? {
+        if let Some(before) = claim(&mut tx, kind.table(), &id, change, key).await? {
             return Ok(before);
         }
         let errors = broken_references(&mut tx, kind, values, reach).await?;
@@ -122,7 +122,7 @@ impl Store {
             query = query.bind(values.get(name).cloned());
         }
         query.execute(&mut *tx).await?;
-        remember(&mut tx, kind, &id, 1, values, change).await?;
+        remember(&mut tx, kind, &id, 1, Some(values), change).await?;
         tx.commit().await?;
         Ok(Written::Row(id, 1))
     }
@@ -150,6 +150,9 @@ impl Store {
         if !errors.is_empty() {
             return Ok(Written::Fields(errors));
         }
+        let mut values = values.clone();
+        let guarded = kind.fields().filter(|field| field.guarded).map(|field| field.name);
+        values.extend(guarded.filter_map(|name| Some((name, row.values.get(name)?.clone()))));
         let names: Vec<&str> = kind.fields().map(|field| field.name).collect();
         let sets: Vec<String> =
             (5..).take(names.len()).map(|place: u32| format!("${place}")).collect();
@@ -176,7 +179,7 @@ impl Store {
             // Another writer was faster.
             return Ok(Written::Stale(version));
         }
-        remember(&mut tx, kind, id, version, values, change).await?;
+        remember(&mut tx, kind, id, version, Some(&values), change).await?;
         tx.commit().await?;
         Ok(Written::Row(id.to_owned(), version))
     }
@@ -255,9 +258,9 @@ impl Store {
 }
 
 /// Takes the key for this request, or says what it did before. Another request under way with the key is waited for.
-async fn claim(
+pub(super) async fn claim(
     tx: &mut Transaction<'_, Any>,
-    kind: Kind,
+    kind: &str,
     id: &str,
     change: Change<'_>,
     (key, request): (&str, &str),
@@ -271,7 +274,7 @@ async fn claim(
         .bind(key.to_owned())
         .bind(request.to_owned())
         .bind(change.now)
-        .bind(kind.table())
+        .bind(kind.to_owned())
         .bind(id.to_owned())
         .execute(&mut **tx)
         .await?;
@@ -285,16 +288,15 @@ async fn claim(
     Ok(Some(if same { Written::Row(before.try_get("id")?, 1) } else { Written::OtherRequest }))
 }
 
-async fn remember(
+/// Writes a version into a row's history; without values if it is an erasure.
+pub(super) async fn remember(
     tx: &mut Transaction<'_, Any>,
     kind: Kind,
     id: &str,
     version: i64,
-    values: &Values,
+    values: Option<&Values>,
     change: Change<'_>,
 ) -> Result<(), StoreError> {
-    let content: Map<String, Value> =
-        values.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
     let text = "INSERT INTO row_history (kind, id, version, at, by_client, content) VALUES ($1, $2, $3, $4, $5, $6)";
     sqlx::query(text)
         .bind(kind.table())
@@ -302,13 +304,13 @@ async fn remember(
         .bind(version)
         .bind(change.now)
         .bind(change.client.to_owned())
-        .bind(Value::Object(content).to_string())
+        .bind(values.map(|values| json!(values).to_string()))
         .execute(&mut **tx)
         .await?;
     Ok(())
 }
 
-async fn find(
+pub(super) async fn find(
     tx: &mut Transaction<'_, Any>,
     kind: Kind,
     id: &str,

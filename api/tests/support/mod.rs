@@ -19,7 +19,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sudare_api::access::{Client, Role};
-use sudare_api::http::Api;
+use sudare_api::approvals::Deed;
+use sudare_api::http::{Api, Peer, Setup};
 use sudare_api::masters::Kind;
 use sudare_api::store::Store;
 use tower::ServiceExt;
@@ -65,6 +66,11 @@ pub struct World {
 }
 
 pub async fn world(database: &Database) -> World {
+    world_with(database, Vec::new()).await
+}
+
+/// The same, where two people also do these.
+pub async fn world_with(database: &Database, deeds: Vec<Arc<dyn Deed>>) -> World {
     let store = Store::open(&database.url).await.unwrap();
     let now = Arc::new(AtomicI64::new(1_767_225_600_000_000));
     let clock = Arc::clone(&now);
@@ -72,7 +78,8 @@ pub async fn world(database: &Database) -> World {
     let clock = Arc::new(move || clock.fetch_add(1_000_000, Ordering::Relaxed));
     let clients =
         Role::ALL.into_iter().flat_map(|role| [HOUSE, "other"].map(|at| client(role, at)));
-    let api = Api::new(store.clone(), HOUSE.into(), clients.collect(), clock).unwrap();
+    let setup = Setup { house: HOUSE.into(), clients: clients.collect(), deeds };
+    let api = Api::new(store.clone(), setup, clock).unwrap();
     World { api, store, now }
 }
 
@@ -144,7 +151,7 @@ impl World {
     }
 
     pub async fn send(&self, certificate: &[u8], request: Request<Body>) -> Answer {
-        let router = self.api.router(self.api.client(certificate));
+        let router = self.api.router(Peer::with(certificate));
         let answer = router.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -185,7 +192,7 @@ pub fn smallest(kind: Kind) -> Value {
 pub fn fullest(kind: Kind, id_of: impl Fn(Kind) -> String) -> Value {
     use sudare_api::masters::Form;
     let mut row = smallest(kind);
-    for field in kind.fields() {
+    for field in kind.fields().filter(|field| !field.guarded) {
         let value = match field.form {
             Form::Text(_) => "何か some text".to_owned(),
             Form::Choice(choices) => choices[choices.len() - 1].to_owned(),

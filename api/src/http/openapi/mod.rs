@@ -1,17 +1,22 @@
 //! The OpenAPI 3.1 document, made from the same tables as checks and paths.
 
+mod approvals;
+
 use serde_json::{Map, Value, json};
 
-use super::masters::{KEY_MAX, PAGE};
+use super::manners::{KEY_MAX, PAGE};
 use super::problem::Problem;
+use crate::approvals::Deeds;
 use crate::masters::{Field, Form, Kind};
 
 const ID: &str = "^[0-9a-f]{32}$";
 const ETAG: &str = "^\"v[1-9][0-9]{0,17}\"$";
 
 /// The document.
-pub(super) fn document() -> Value {
+pub(super) fn document(deeds: &Deeds) -> Value {
     let (mut paths, mut schemas) = (Map::new(), shared_schemas());
+    paths.extend(approvals::paths());
+    schemas.extend(approvals::schemas(deeds));
     paths.insert("/openapi.json".into(), json!({ "get": operation("openapi", "This document.", &[], &json!({
         "200": { "description": "The document.", "content": { "application/json": { "schema": { "type": "object" } } } }
     })) }));
@@ -55,11 +60,7 @@ fn paths_of(kind: Kind) -> [(String, Value); 3] {
         limit_parameter(),
         query_parameter("cursor", &json!({ "type": "string", "pattern": "^[0-9]{1,9}$" })),
     ];
-    let key = header_parameter(
-        "Idempotency-Key",
-        true,
-        &json!({ "type": "string", "pattern": format!("^[!-~]{{1,{KEY_MAX}}}$") }),
-    );
+    let key = key_parameter();
     let matching =
         header_parameter("If-Match", true, &json!({ "type": "string", "pattern": ETAG }));
     let known = header_parameter("If-None-Match", false, &json!({ "type": "string" }));
@@ -166,6 +167,15 @@ fn header_parameter(name: &str, required: bool, schema: &Value) -> Value {
     json!({ "name": name, "in": "header", "required": required, "schema": schema })
 }
 
+fn key_parameter() -> Value {
+    let schema = json!({ "type": "string", "pattern": format!("^[!-~]{{1,{KEY_MAX}}}$") });
+    header_parameter("Idempotency-Key", true, &schema)
+}
+
+fn json_body(schema: &Value) -> Value {
+    json!({ "required": true, "content": { "application/json": { "schema": schema } } })
+}
+
 fn codes() -> Value {
     json!({ "type": "string", "enum": Problem::ALL.map(|about| about.code) })
 }
@@ -238,15 +248,20 @@ fn page_schema(item: &Value) -> Value {
     })
 }
 
+/// The schema of an object with these fields alone.
+pub(super) fn schema_of(fields: &[Field]) -> Value {
+    object_of(fields.iter(), [])
+}
+
 fn schema(kind: Kind) -> Value {
-    object_of(kind, [])
+    object_of(kind.fields().filter(|field| !field.guarded), [])
 }
 
 fn row_schema(kind: Kind) -> Value {
     let text = || json!({ "type": "string" });
     let at = || json!({ "type": "string", "format": "date-time" });
     object_of(
-        kind,
+        kind.fields(),
         [
             ("id", json!({ "type": "string", "pattern": ID })),
             ("version", json!({ "type": "integer", "minimum": 1 })),
@@ -259,13 +274,17 @@ fn row_schema(kind: Kind) -> Value {
     )
 }
 
-/// A kind's fields, and `more` that are always there.
-fn object_of<const N: usize>(kind: Kind, more: [(&str, Value); N]) -> Value {
+/// Some fields, and `more` that are always there.
+fn object_of<'a, const N: usize>(
+    fields: impl Iterator<Item = &'a Field>,
+    more: [(&str, Value); N],
+) -> Value {
+    let fields: Vec<&Field> = fields.collect();
     let mut required: Vec<&str> =
-        kind.fields().filter(|field| field.required).map(|field| field.name).collect();
+        fields.iter().filter(|field| field.required).map(|field| field.name).collect();
     required.extend(more.iter().map(|(name, _)| *name));
     let mut properties: Map<String, Value> =
-        kind.fields().map(|field| (field.name.to_owned(), property(field))).collect();
+        fields.iter().map(|field| (field.name.to_owned(), property(field))).collect();
     let required = json!(required);
     properties.extend(more.map(|(name, property)| (name.to_owned(), property)));
     json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
