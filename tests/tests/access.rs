@@ -10,37 +10,11 @@
 use std::fs;
 
 use serde_json::Value;
-use sudare::demo::input::AssetKind;
-use sudare::demo::setup::Desk;
-use sudare_ledger::role::Role;
 use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
-use sudare_tests::system::network::{Holder, Leg, Network, asset, deal, open};
+use sudare_tests::system::network::{Network, SOLD, sold};
 use sudare_tests::system::{Place, Ran};
 
-const SECURITY: &str = "ZZ0000ACCESS";
-const SELLER: Holder<'static> = Holder { custodian: "custodian-a", investor: "INV-1" };
-const BUYER: Holder<'static> = Holder { custodian: "custodian-b", investor: "INV-2" };
-const NODES: [&str; 5] = ["notary", "registrar", "custodian-a", "custodian-b", "regulator"];
-
-/// A network with one holder of 1000, who sold 10 to the buyer.
-async fn traded() -> (Network, Desk) {
-    let mut network = Network::make(&[
-        ("notary", Role::Notary),
-        ("registrar", Role::Registrar),
-        ("custodian-a", Role::Custodian),
-        ("custodian-b", Role::Custodian),
-        ("regulator", Role::Regulator),
-    ]);
-    network.run(&NODES).await;
-    let mut desk = network.desk();
-    let security = asset(SECURITY, AssetKind::Security);
-    desk.open_asset(&security, "registrar", "regulator").await.unwrap();
-    let opening = (SELLER, Leg { code: SECURITY, quantity: 1_000 });
-    open(&desk, &[opening], &[(BUYER, SECURITY)]).await;
-    let leg = Leg { code: SECURITY, quantity: 10 };
-    assert_eq!(deal(&desk, "G-1", SELLER, BUYER, leg, None).await, Ok(()));
-    (network, desk)
-}
+const SECURITY: &str = SOLD;
 
 const AT: &str = "-c net/regulator/node.toml";
 
@@ -98,7 +72,7 @@ fn set_desk(place: &Place) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_regulator_with_officers_reads_under_a_grant_or_not_at_all_and_what_it_reads_is_recorded_first()
  {
-    let (mut network, _desk) = traded().await;
+    let (mut network, _desk) = sold("G-1").await;
     let place = &network.place;
     let free = replay(place, "-o json").well().json();
     assert_eq!(free["holdings"].as_object().unwrap().len(), 2);
@@ -201,10 +175,16 @@ async fn watched(network: &mut Network) {
     assert!(said.contains("entry 2") && said.contains("in the access log of node"), "{said}");
     let whole = fs::read(auditor.join("entry")).unwrap();
     fs::write(auditor.join("cut"), &whole[..whole.len() - 1]).unwrap();
-    let _ = auditor.says("access verify cut --desk desk").badly(2, &["cut short"]);
+    let _ = auditor.says("verify cut --desk desk").badly(1, &["[ENC-1]", "cut short"]);
+    let _ = auditor.says("verify entry").badly(2, &["--desk"]);
+    let known = format!("verify seen --node {}", network.member("regulator").id);
+    fs::copy(place.join("seen"), auditor.join("seen")).unwrap();
+    assert!(auditor.says(&known).well().out.contains("checkpoint: holds"));
+    let stranger = format!("verify seen --node {}", network.member("notary").id);
+    let _ = auditor.says(&stranger).badly(1, &["not of", "refuse it"]);
     let middle = whole.len() - 40;
     let mut changed = whole;
     changed[middle] ^= 1;
     fs::write(auditor.join("changed"), changed).unwrap();
-    assert_ne!(auditor.says("access verify changed --desk desk").code, Some(0));
+    assert_ne!(auditor.says("verify changed --desk desk").code, Some(0));
 }

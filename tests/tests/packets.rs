@@ -11,38 +11,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use sudare::demo::input::AssetKind;
-use sudare::demo::setup::Desk;
 use sudare_crypto::Hash;
-use sudare_ledger::role::Role;
 use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
-use sudare_tests::system::network::{Holder, Leg, Network, asset, deal, open};
+use sudare_tests::system::network::{Holder, Leg, Network, SOLD, deal, sold};
 use sudare_tests::system::{Place, Ran};
 
-const SECURITY: &str = "ZZ0000PACKET";
+const SECURITY: &str = SOLD;
 const SELLER: Holder<'static> = Holder { custodian: "custodian-a", investor: "INV-1" };
 const BUYER: Holder<'static> = Holder { custodian: "custodian-b", investor: "INV-2" };
-const NODES: [&str; 5] = ["notary", "registrar", "custodian-a", "custodian-b", "regulator"];
-
-/// A network with one holder of 1000, who sold 10 to the buyer.
-async fn traded() -> (Network, Desk) {
-    let mut network = Network::make(&[
-        ("notary", Role::Notary),
-        ("registrar", Role::Registrar),
-        ("custodian-a", Role::Custodian),
-        ("custodian-b", Role::Custodian),
-        ("regulator", Role::Regulator),
-    ]);
-    network.run(&NODES).await;
-    let mut desk = network.desk();
-    let security = asset(SECURITY, AssetKind::Security);
-    desk.open_asset(&security, "registrar", "regulator").await.unwrap();
-    let opening = (SELLER, Leg { code: SECURITY, quantity: 1_000 });
-    open(&desk, &[opening], &[(BUYER, SECURITY)]).await;
-    let leg = Leg { code: SECURITY, quantity: 10 };
-    assert_eq!(deal(&desk, "P-1", SELLER, BUYER, leg, None).await, Ok(()));
-    (network, desk)
-}
 
 fn packet(network: &Network, node: &str, trade: &str, more: &[&str]) -> Ran {
     let config = network.config(node);
@@ -78,7 +54,7 @@ fn verify(place: &Place, file: &str, more: &[&str]) -> Ran {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auditor_without_key_and_network_verifies_what_a_custodian_discloses() {
-    let (network, _) = traded().await;
+    let (network, _) = sold("P-1").await;
     let _ = fetch(&network, "held.txt", &["--core", "core"]).well();
     let _ = packet(&network, "custodian-b", "P-1", &["--out", "p1"]).well();
     let place = auditor(&network, &["held.txt", "core", "p1"]);
@@ -170,7 +146,7 @@ fn disclosures(network: &Network) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_packet_made_later_extends_the_checkpoint_that_its_recipient_sent() {
-    let (network, desk) = traded().await;
+    let (network, desk) = sold("P-1").await;
     let _ = fetch(&network, "old.txt", &[]).well();
     let _ = packet(&network, "custodian-b", "P-1", &["--out", "before"]).well();
     let leg = Leg { code: SECURITY, quantity: 20 };
@@ -198,14 +174,14 @@ fn witness(network: &Network, node: &str, out: &str, more: &[&str]) -> Ran {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn witnesses_co_sign_one_history_and_a_second_one_convicts_the_registrar() {
-    let (network, desk) = traded().await;
+    let (network, desk) = sold("P-1").await;
     let _ = fetch(&network, "held.txt", &["--core", "core"]).well();
     let _ = witness(&network, "custodian-a", "one.txt", &[]).well();
     let _ = witness(&network, "custodian-b", "both.txt", &["--checkpoint", "one.txt"]).well();
     let place = auditor(&network, &["held.txt", "both.txt", "core"]);
     let [a, b] = ["custodian-a", "custodian-b"].map(|node| network.member(node).id.to_string());
     let signed = format!("verify both.txt --core core --witness {a} --witness {b}");
-    assert!(place.says(&signed).well().out.contains("2 witness(es)"));
+    assert!(place.says(&signed).well().out.contains("2 of them asked for"));
     let unsigned = format!("verify held.txt --core core --witness {a}");
     let _ = place.says(&unsigned).badly(1, &["[WIT-1]", &a]);
 
@@ -257,7 +233,7 @@ fn account(network: &Network, holder: Holder<'_>, more: &[&str]) -> Ran {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_custodian_discloses_a_whole_account_and_an_auditor_sees_that_nothing_is_missing() {
-    let (network, desk) = traded().await;
+    let (network, desk) = sold("P-1").await;
     let _ = fetch(&network, "held.txt", &[]).well();
     let _ = account(&network, SELLER, &["--out", "early"]).badly(1, &["register snapshot"]);
     let first = snapshot(&network).well().json();

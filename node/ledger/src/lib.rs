@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod bundle;
 pub mod custodian;
 pub mod kv;
 pub mod leg;

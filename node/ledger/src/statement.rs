@@ -199,9 +199,9 @@ impl Statement {
         right: (&[Owned], u64),
         rng: &mut impl CryptoRngCore,
     ) -> Result<Self, StatementError> {
-        let mut transcript = LedgerTranscript::new(TRANSCRIPT, &encode(&subject));
         let (left_side, left_total, left_openings) = side(left)?;
         let (right_side, right_total, right_openings) = side(right)?;
+        let mut transcript = transcript(&subject, &left_side, &right_side);
         let proof = totals::make(
             kind,
             (&left_total, &left_openings),
@@ -248,7 +248,7 @@ impl Statement {
             self.join(checkpoint, known)?;
         }
         let (left, right) = (self.left.check(checkpoint)?, self.right.check(checkpoint)?);
-        let mut transcript = LedgerTranscript::new(TRANSCRIPT, &encode(&self.subject));
+        let mut transcript = transcript(&self.subject, &self.left, &self.right);
         let mut claims = Claims::new();
         totals::check(self.kind, &left, &right, &self.proof, &mut transcript, &mut claims)?;
         match (self.subject.account, &self.holder) {
@@ -355,6 +355,11 @@ impl Shown {
         }
         Ok((checkpoint, all))
     }
+}
+
+/// Everything of the file but kind and proofs, which the relations absorb: no byte of it can be changed.
+fn transcript(subject: &Subject, left: &Side, right: &Side) -> LedgerTranscript {
+    LedgerTranscript::new(TRANSCRIPT, &encode(&(subject, left, right)))
 }
 
 /// A tear-off without its header and sections.

@@ -23,13 +23,14 @@ use sudare_ledger::access::{
     Revocation, Scope, SignedDesk, SignedGrant, Use,
 };
 use sudare_ledger::audit::{Instruction, Regulator, Replay, Report};
+use sudare_ledger::bundle::Bundle;
 use sudare_ledger::kv::{MemoryKv, Tx};
 use sudare_ledger::log::Entry;
 use sudare_ledger::messages::Reason;
 use sudare_ledger::role::{Event, Machine, Moment};
 use sudare_ledger::snapshot::{Heading, Snapshot, SnapshotSeed};
 use sudare_ledger::transaction::Window;
-use sudare_ledger::tree::MemoryTree;
+use sudare_ledger::tree::{MemoryTree, SignerName};
 
 fn reader() -> NodeKey {
     NodeKey::from_seed(&[50; 32])
@@ -224,6 +225,37 @@ fn a_grant_needs_as_many_officers_as_the_desk_says_each_once() {
     let empty = MemoryKv::default();
     let nobody = Tx::new(&empty);
     assert_eq!(AccessLog::add(&nobody, NOW, &by(&[1, 2])).unwrap(), Err(AccessError::NoDesk));
+}
+
+#[test]
+fn every_byte_of_an_entry_that_is_handed_on_counts() {
+    let mut world = World::new(Fields::ALL);
+    let id = world.give(world.grant(world.scope(Fields::ALL)));
+    let scope = world.scope(fields(&[Field::Parties]));
+    let index = world.record(NOW, id, Use::Read { scope }).unwrap();
+    let known = desk(0, 2, &[1, 2]);
+    for index in 0..=index {
+        let mut shown = world.prove(index);
+        let witness = NodeKey::from_seed(&[52; 32]);
+        let name = SignerName::of_node(&network().to_string(), &witness.id()).unwrap();
+        shown.checkpoint.cosign(name, &witness.id(), |text| witness.sign_raw(text)).unwrap();
+        let file = Bundle::Access(Box::new(shown)).to_bytes();
+        assert_every_byte_counts(&file, |file| {
+            let Ok(Bundle::Access(shown)) = Bundle::parse(file) else { return false };
+            shown.verify(&known).is_ok()
+        });
+    }
+    // A grant beside an entry that is no use of one, a use without its grant, and the grant of another.
+    let (first, used) = (world.prove(0), world.prove(index));
+    let other = LoggedEntry { grant: used.grant.clone(), ..first };
+    assert_eq!(other.verify(&known), Err(AccessError::OtherUse));
+    let none = LoggedEntry { grant: None, ..used.clone() };
+    assert_eq!(none.verify(&known), Err(AccessError::OtherUse));
+    let mut grant = world.grant(world.scope(Fields::ALL));
+    grant.case = text("another");
+    let other = LoggedEntry { grant: Some(signed(grant, &[1, 2])), ..used.clone() };
+    assert_eq!(other.verify(&known), Err(AccessError::OtherUse));
+    assert_eq!(used.verify(&desk(0, 1, &[3])), Err(AccessError::Signature(0)));
 }
 
 #[test]

@@ -19,16 +19,17 @@ use serde_json::Value;
 use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::{Hash, NodeKey, Scalar, Secret};
 use sudare_disclosure::{AssetId, Field, SectionKind};
+use sudare_ledger::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleError, ReceiptError, ReceiptFile};
 use sudare_ledger::leg::{TearOff, TradeInfo};
 use sudare_ledger::log::{Entry, EntryLeaf, EntryProof, FinalLeg};
 use sudare_ledger::messages::Settlement;
 use sudare_ledger::note::SlotSecrets;
 use sudare_ledger::packet::{
-    Anchor, Body, Bundle, Content, Expected, Fork, ForkError, Packet, PacketError, ReadOutput,
-    Shown, ShownOutput, Verified,
+    Anchor, Body, Content, Expected, Fork, ForkError, Packet, PacketError, ReadOutput, Shown,
+    ShownOutput, Verified,
 };
 use sudare_ledger::transaction::CommitError;
-use sudare_ledger::tree::{ConsistencyProof, MemoryTree, SignedCheckpoint};
+use sudare_ledger::tree::{ConsistencyProof, MemoryTree, SignedCheckpoint, SignerName};
 
 const RECIPIENT: &str = "Example Audit";
 const NONCE: &str = "2031-07-19/1";
@@ -132,6 +133,12 @@ impl World {
             extends: ConsistencyProof::default(),
             content: Content::Transfer(Box::new(shown)),
         }
+    }
+
+    /// That the leg which paid Bob is final.
+    fn receipt(&self) -> ReceiptFile {
+        let (_, entry) = &self.legs[1];
+        ReceiptFile { version: Version, commit: entry.commit.clone(), receipt: entry.receipt }
     }
 
     /// Bob's packet of the 70 he got.
@@ -356,21 +363,68 @@ fn a_transaction_of_another_registrar_or_notary_is_not_shown_as_one_of_the_asset
     }
 }
 
+/// Whether a file holds for the recipient of these tests.
+fn holds(world: &World, file: &[u8]) -> bool {
+    Bundle::parse(file).is_ok_and(|bundle| match bundle {
+        Bundle::Packet(packet) => packet.verify(&world.expects()).is_ok(),
+        Bundle::Fork(fork) => fork.verify().is_ok() && fork.core == world.asset.terms.core,
+        Bundle::Receipt(receipt) => receipt.verify_of(&world.asset.terms.core).is_ok(),
+        Bundle::Statement(_) | Bundle::Access(_) => false,
+    })
+}
+
 #[test]
-fn any_changed_or_missing_byte_of_a_bundle_is_found() {
+fn every_byte_of_a_packet_evidence_or_receipt_counts() {
     let world = World::new();
-    let bytes = Bundle::Packet(Box::new(world.packet())).to_bytes();
-    for at in 0..bytes.len() {
-        let mut changed = bytes.clone();
-        changed[at] ^= 1 << (at % 8);
-        let passes = Bundle::parse(&changed).is_ok_and(|bundle| match bundle {
-            Bundle::Packet(packet) => packet.verify(&world.expects()).is_ok(),
-            Bundle::Fork(fork) => fork.verify().is_ok(),
-        });
-        assert!(!passes, "byte {at}");
-        assert!(Bundle::parse(&bytes[..at]).is_err(), "cut at {at}");
+    let packet = Bundle::Packet(Box::new(world.packet()));
+    let mut one = world.checkpoint(3);
+    let witness = bob();
+    let name = SignerName::of_node(&network().to_string(), &witness.id()).unwrap();
+    one.cosign(name, &witness.id(), |text| witness.sign_raw(text)).unwrap();
+    let other = checkpoint(&world.asset, 3, Hash([7; 32]));
+    let core = world.asset.terms.core.clone();
+    let fork = Bundle::Fork(Box::new(Fork { core, one, other }));
+    for bundle in [packet, fork, Bundle::Receipt(Box::new(world.receipt()))] {
+        assert_every_byte_counts(&bundle.to_bytes(), |file| holds(&world, file));
     }
-    assert!(Bundle::parse(&[bytes, vec![0]].concat()).is_err());
+}
+
+#[test]
+fn a_receipt_shows_that_a_transaction_is_final_to_whoever_knows_its_notary() {
+    let world = World::new();
+    let file = world.receipt();
+    assert_eq!(file.verify(notary().id()), Ok(()));
+    assert_eq!(file.verify_of(&world.asset.terms.core), Ok(()));
+    assert_eq!(file.verify(bob().id()), Err(ReceiptError::OtherNotary(notary().id())));
+    let other = |change: &dyn Fn(&mut sudare_disclosure::AssetCore)| {
+        let mut core = world.asset.terms.core.clone();
+        change(&mut core);
+        file.verify_of(&core)
+    };
+    assert_eq!(other(&|core| core.registrar = bob().id()), Err(ReceiptError::OtherAsset));
+    assert_eq!(other(&|core| core.network = Hash([5; 32])), Err(ReceiptError::OtherAsset));
+    let mut unapproved = file.clone();
+    unapproved.commit.approvals = Vec::new().try_into().unwrap();
+    let missing = ReceiptError::Commit(CommitError::Approval(0));
+    assert_eq!(unapproved.verify(notary().id()), Err(missing));
+    let mut of_another = file;
+    of_another.receipt = world.legs[0].1.receipt;
+    assert_eq!(of_another.verify(notary().id()), Err(ReceiptError::Receipt));
+}
+
+#[test]
+fn what_is_no_bundle_says_what_it_is_instead() {
+    let bytes = Bundle::Packet(Box::new(World::new().packet())).to_bytes();
+    let refused = |bytes: &[u8]| Bundle::parse(bytes).unwrap_err();
+    assert_eq!(refused(b""), BundleError::Unknown);
+    assert_eq!(refused(b"%PDF-1.7"), BundleError::Unknown);
+    assert_eq!(refused(b"sudare bundle 2\n\0"), BundleError::Version);
+    assert_eq!(refused(b"sudare bundle 1\n\xfe"), BundleError::Kind(0xfe));
+    assert_eq!(refused(b"sudare bundle 1"), BundleError::Damaged);
+    assert_eq!(refused(b"sudare bundle 1\n"), BundleError::Damaged);
+    assert_eq!(refused(&bytes[..bytes.len() - 1]), BundleError::Damaged);
+    assert_eq!(refused(&[&bytes[..], b"\0"].concat()), BundleError::Damaged);
+    assert_eq!(refused(&vec![0; BUNDLE_BYTES_MAX + 1]), BundleError::TooLong);
 }
 
 #[test]
@@ -395,10 +449,27 @@ fn no_byte_that_the_custodian_itself_changes_makes_the_packet_say_something_else
     assert!(refused > 50 * the_same, "{refused} refused, {the_same} the same");
 }
 
+fn vectors() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/packet.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_byte_of_an_account_packet_counts() {
+    let vectors = vectors();
+    let own = |name: &str| vectors[name].as_str().unwrap().to_owned();
+    let anchor = Anchor::Asset(AssetId(Hash::from_hex(&own("asset")).unwrap()));
+    let expected = Expected { recipient: own("recipient"), nonce: own("nonce"), anchor };
+    let file = bytes(&vectors["accounts"]["accepted"][0]["file"]);
+    assert_every_byte_counts(&file, |file| {
+        let Ok(Bundle::Packet(packet)) = Bundle::parse(file) else { return false };
+        packet.verify(&expected).is_ok()
+    });
+}
+
 #[test]
 fn packets_are_those_of_the_specification() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/packet.json");
-    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let vectors = vectors();
     let asset = AssetId(Hash::from_hex(vectors["asset"].as_str().unwrap()).unwrap());
     let verify = |case: &Value| -> Result<Verified, String> {
         let anchor = match case["checkpoint"].as_str() {
@@ -413,8 +484,8 @@ fn packets_are_those_of_the_specification() {
             Ok(Bundle::Packet(packet)) => {
                 packet.verify(&expected).map_err(|error| error.to_string())
             }
-            Ok(Bundle::Fork(_)) => unreachable!(),
-            Err(error) => Err(format!("[ENC-1] {error}")),
+            Ok(other) => unreachable!("{}", other.name()),
+            Err(error) => Err(error.to_string()),
         }
     };
     for case in vectors["accepted"].as_array().unwrap() {

@@ -18,6 +18,7 @@ use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::proof::statement::{Kind, Unproved};
 use sudare_crypto::{Hash, Rejected};
 use sudare_disclosure::Field;
+use sudare_ledger::bundle::Bundle;
 use sudare_ledger::log::{Entry, EntryProof, FinalLeg};
 use sudare_ledger::messages::Settlement;
 use sudare_ledger::statement::{Known, Owned, Shown, Statement, StatementError, Subject};
@@ -125,6 +126,20 @@ fn a_holding_is_stated_to_its_last_unit_and_verified_offline() {
     let accepted = read.verify(world.asset.terms.asset(), None, &mut rng(9)).unwrap();
     assert_eq!((accepted.size, accepted.left, accepted.right), (3, 2, 0));
     assert_eq!(world.holding(141), Err(StatementError::Unproved(Unproved::Untrue)));
+}
+
+#[test]
+fn every_byte_of_a_statement_counts() {
+    let mut world = World::new();
+    let statement = world.holding(100).unwrap();
+    let file = Bundle::Statement(Box::new(statement)).to_bytes();
+    let expected = world.subject(true, 3);
+    assert_every_byte_counts(&file, |file| {
+        let Ok(Bundle::Statement(read)) = Bundle::parse(file) else { return false };
+        // Whoever verifies knows who it is, and the nonce it gave.
+        let addressed = (&read.subject.recipient, read.subject.nonce);
+        addressed == (&expected.recipient, expected.nonce) && world.verify(&read, None).is_ok()
+    });
 }
 
 #[test]
@@ -257,20 +272,6 @@ fn a_stale_checkpoint_a_fork_and_checkpoints_that_nothing_joins_are_told_apart()
     let consistency = world.tree.consistency(2, 3).unwrap();
     let behind = Known { checkpoint: world.checkpoint(2), consistency, earlier: false };
     assert_eq!(world.verify(&newer, Some(&behind)), Ok(()));
-}
-
-#[test]
-fn every_changed_byte_of_a_statement_is_refused() {
-    let mut world = World::new();
-    let bytes = encode(&world.holding(140).unwrap());
-    for at in (0..bytes.len()).step_by(7) {
-        let mut changed = bytes.clone();
-        changed[at] ^= 1;
-        if let Ok(statement) = decode::<Statement>(&changed, "a statement") {
-            assert!(world.verify(&statement, None).is_err(), "byte {at}");
-        }
-    }
-    assert!(decode::<Statement>(&bytes[..bytes.len() - 1], "a statement").is_err());
 }
 
 proptest! {

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use sudare_api::packet::CheckpointView;
-use sudare_crypto::encoding::{decode, encode};
 use sudare_ledger::access::{AccessEntry, AccessEvent, LoggedEntry, Use, origin};
+use sudare_ledger::bundle::Bundle;
 use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
 
 use super::asset::{read, write_new};
 use super::ceremony::LegArgs;
 use super::connect::Connection;
-use super::grant::{ScopeView, read_desk};
-use super::verify::read_checkpoint;
+use super::grant::ScopeView;
+use super::verify::{VerifyArgs, read_checkpoint};
 use super::{Failure, NodeArgs, Output};
 use crate::access::{self, NOT_LOGGED};
 use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
@@ -27,7 +27,7 @@ pub(super) enum AccessCommand {
     Checkpoint(CheckpointArgs),
     /// Write one entry with what shows that it is in the log.
     Prove(ProveArgs),
-    /// Check such a file on any machine.
+    /// The same as `sudare verify`.
     Verify(VerifyArgs),
     /// Have it recorded that officers are about to open a leg together: the permit without which an honest officer answers nothing.
     Opening(OpeningArgs),
@@ -72,16 +72,6 @@ pub(super) struct ProveArgs {
     out: PathBuf,
 }
 
-/// What to check.
-#[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
-    /// The file that `prove` or `opening` wrote.
-    file: PathBuf,
-    /// The reader's desk, as `sudare grant desk` wrote it.
-    #[arg(long)]
-    desk: PathBuf,
-}
-
 /// An opening.
 #[derive(Debug, Args)]
 pub(super) struct OpeningArgs {
@@ -105,12 +95,12 @@ pub(super) async fn run(command: AccessCommand, output: &Output) -> Result<(), F
             let connection = Connection::open(&args.node.config)?;
             let shown = access::prove(&connection, args.entry).await?;
             shown.check(connection.node.network, connection.own())?;
-            write_new(&args.out, &encode(&shown))?;
             let line = EntryLine::of(shown.index, &shown.entry);
+            write_new(&args.out, &Bundle::Access(Box::new(shown)).to_bytes())?;
             output.result(&line, &format!("{}\nwritten to {}", line.text(), args.out.display()));
             Ok(())
         }
-        AccessCommand::Verify(args) => verify(&args, output),
+        AccessCommand::Verify(args) => super::verify::run(&args, output),
         AccessCommand::Opening(args) => opening(&args, output).await,
     }
 }
@@ -175,16 +165,6 @@ async fn checkpoint(args: &CheckpointArgs, output: &Output) -> Result<(), Failur
     Ok(())
 }
 
-fn verify(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
-    let desk = read_desk(&args.desk)?;
-    let shown = read_entry(&args.file)?;
-    shown.check(desk.network, desk.reader)?;
-    let line = EntryLine::of(shown.index, &shown.entry);
-    let text = format!("{}\nin the access log of node {}", line.text(), desk.reader);
-    output.result(&line, &text);
-    Ok(())
-}
-
 async fn opening(args: &OpeningArgs, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&args.node.config)?;
     let grant = access::grant(&connection, &args.grant).await?;
@@ -193,8 +173,8 @@ async fn opening(args: &OpeningArgs, output: &Output) -> Result<(), Failure> {
     let (entry, request) = (args.leg.entry, leg.request(&group)?.hash());
     let what = Use::Opening { entry, request };
     let (shown, permit) = access::permit(&connection, grant.grant.id(), what).await?;
-    write_new(&args.out, &encode(&shown))?;
     let line = EntryLine::of(permit.index(), &shown.entry);
+    write_new(&args.out, &Bundle::Access(Box::new(shown)).to_bytes())?;
     output.note(NOT_LOGGED);
     output.result(&line, &format!("{}\npermit written to {}", line.text(), args.out.display()));
     Ok(())
@@ -202,17 +182,18 @@ async fn opening(args: &OpeningArgs, output: &Output) -> Result<(), Failure> {
 
 /// Reads a file of one entry; nothing of it is checked yet.
 pub(super) fn read_entry(path: &std::path::Path) -> Result<LoggedEntry, Failure> {
-    decode(&read(path)?, "an entry of an access log").map_err(|_| {
-        Failure::Usage(format!(
+    match Bundle::parse(&read(path)?) {
+        Ok(Bundle::Access(shown)) => Ok(*shown),
+        Ok(_) | Err(_) => Err(Failure::Usage(format!(
             "{} is not an entry of an access log, or it was cut short: have it made again",
             path.display()
-        ))
-    })
+        ))),
+    }
 }
 
 /// An entry for people and programs.
 #[derive(Debug, Serialize)]
-struct EntryLine {
+pub(super) struct EntryLine {
     entry: u64,
     at_ms: u64,
     event: &'static str,
@@ -222,7 +203,7 @@ struct EntryLine {
 }
 
 impl EntryLine {
-    fn of(index: u64, entry: &AccessEntry) -> Self {
+    pub(super) fn of(index: u64, entry: &AccessEntry) -> Self {
         let mut scope = None;
         let (event, grant, what) = match &entry.event {
             AccessEvent::Desk(signed) => {
@@ -264,7 +245,7 @@ impl EntryLine {
         ]
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!("entry {} at {} ms: {}, {}", self.entry, self.at_ms, self.event, self.what)
     }
 }

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use sudare_api::packet::CheckpointView;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_disclosure::AssetCore;
-use sudare_ledger::packet::{Bundle, Fork};
+use sudare_ledger::bundle::Bundle;
+use sudare_ledger::packet::Fork;
 use sudare_ledger::tree::SignedCheckpoint;
 
 use super::account::find_at;

@@ -14,6 +14,7 @@ mod logging;
 mod network;
 mod output;
 mod packet;
+mod receipt;
 mod solve;
 mod statement;
 mod top;
@@ -118,7 +119,7 @@ enum Command {
     /// Fetch a log's checkpoint, or make a file of two that contradict each other.
     #[command(subcommand)]
     Checkpoint(checkpoint::CheckpointCommand),
-    /// Verify a packet, a checkpoint or evidence on any machine, without network or node.
+    /// Verify a packet, statement, receipt, checkpoint, entry of an access log or evidence on any machine, without network or node.
     Verify(verify::VerifyArgs),
     /// State something of hidden holdings without showing them, or verify such a statement offline.
     #[command(subcommand)]

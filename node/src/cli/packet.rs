@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 use sudare_api::packet::PacketView;
 use sudare_crypto::encoding::{Version, decode};
 use sudare_disclosure::{AssetTerms, SignedTerms};
+use sudare_ledger::bundle::Bundle;
 use sudare_ledger::custodian::{Custodian, Side, TradeKey, TradeView};
 use sudare_ledger::leg::TearOff;
 use sudare_ledger::messages::Settlement;
 use sudare_ledger::note::SlotSecrets;
-use sudare_ledger::packet::{Anchor, Body, Bundle, Content, Expected, Packet, ShownOutput};
+use sudare_ledger::packet::{Anchor, Body, Content, Expected, Packet, ShownOutput};
 use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint};
 
 use super::account::Directory;

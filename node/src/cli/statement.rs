@@ -1,22 +1,23 @@
 //! `sudare statement`: what a custodian's client holds, stated without showing it, and verified offline (specs/statements.md).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 use rand_core::{OsRng, RngCore};
-use serde::Serialize;
 use sudare_crypto::Hash;
-use sudare_crypto::encoding::{Version, decode, encode};
+use sudare_crypto::encoding::{Version, decode};
 use sudare_crypto::proof::statement::Kind;
-use sudare_disclosure::{AssetId, AssetTerms};
+use sudare_disclosure::AssetTerms;
+use sudare_ledger::bundle::Bundle;
 use sudare_ledger::messages::Settlement;
 use sudare_ledger::note::InvestorSeed;
-use sudare_ledger::statement::{Known, Owned, Shown, Statement, StatementError, Subject};
-use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint};
+use sudare_ledger::statement::{Owned, Shown, Statement, StatementError, Subject};
+use sudare_ledger::tree::SignedCheckpoint;
 
-use super::asset::{read, write_new};
+use super::asset::write_new;
 use super::connect::Connection;
 use super::trade::text;
+use super::verify::{NOT_SHOWN, StatementView, VerifyArgs};
 use super::{Failure, NodeArgs, Output};
 use crate::operator::{PeerAnswer, PeerQuery};
 
@@ -25,7 +26,7 @@ use crate::operator::{PeerAnswer, PeerQuery};
 pub(super) enum StatementCommand {
     /// At a custodian: state something of what an investor holds, from the notes that the registrar counts as live now.
     Make(MakeArgs),
-    /// Verify a statement's file; needs no node, no key and no network.
+    /// The same as `sudare verify`.
     Verify(VerifyArgs),
 }
 
@@ -70,51 +71,10 @@ pub(super) struct MakeArgs {
     out: PathBuf,
 }
 
-/// What to verify.
-#[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
-    /// The statement.
-    file: PathBuf,
-    /// The asset it must be about, as 64 hex digits.
-    #[arg(long, value_name = "HEX")]
-    asset: String,
-    /// For whom it must be made: who you are, as you told whoever made it.
-    #[arg(long)]
-    recipient: String,
-    /// The nonce that you gave whoever made it, as 64 hex digits; without, it may have been made for an earlier question.
-    #[arg(long, value_name = "HEX")]
-    nonce: Option<String>,
-    /// A checkpoint of the asset's log that you trust, as text.
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
-    /// The registrar's proof that the later of the two checkpoints extends the earlier, if they are of different sizes.
-    #[arg(long, value_name = "FILE", requires = "checkpoint")]
-    consistency: Option<PathBuf>,
-    /// Accept a statement of an earlier state than your checkpoint's.
-    #[arg(long, requires = "checkpoint")]
-    earlier: bool,
-}
-
-/// A statement in words, for programs.
-#[derive(Debug, Serialize)]
-struct Words {
-    asset: String,
-    entries: u64,
-    root: String,
-    account: Option<String>,
-    recipient: String,
-    nonce: String,
-    statement: String,
-    notes: usize,
-    not_shown: &'static str,
-}
-
-const NOT_SHOWN: &str = "not shown: that the notes are still unspent, that they are all the account has, and any number given in clear; the register decides that";
-
 pub(super) async fn run(command: StatementCommand, output: &Output) -> Result<(), Failure> {
     match command {
         StatementCommand::Make(args) => make(&args, output).await,
-        StatementCommand::Verify(args) => verify(&args, output),
+        StatementCommand::Verify(args) => super::verify::run(&args, output),
     }
 }
 
@@ -139,8 +99,12 @@ async fn make(args: &MakeArgs, output: &Output) -> Result<(), Failure> {
     };
     let made = Statement::make(subject, kind, (&owned, 0), (&[], args.of.unwrap_or(0)), &mut OsRng);
     let statement = made.map_err(failed)?;
-    write_new(&args.out, &encode(&statement))?;
-    report(&statement, &args.out, output)
+    let view = StatementView::of(&statement);
+    write_new(&args.out, &Bundle::Statement(Box::new(statement)).to_bytes())?;
+    let text =
+        format!("{}\nwritten to {}\nnot shown: {NOT_SHOWN}", view.text(), args.out.display());
+    output.result(&view, &text);
+    Ok(())
 }
 
 /// The live notes of an investor as the registrar shows them, all under one checkpoint; none if there is none.
@@ -186,90 +150,6 @@ async fn live(
     }
 }
 
-fn verify(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
-    let usage = || Failure::Usage(format!("{} is not an asset: 64 hex digits", args.asset));
-    let asset = AssetId(Hash::from_hex(&args.asset).ok_or_else(usage)?);
-    let statement: Statement = decode(&read_long(&args.file)?, "a statement")?;
-    let made_for = statement.subject.recipient.as_str();
-    if made_for != args.recipient {
-        return Err(Failure::CheckFailed(format!(
-            "the statement was made for {made_for:?}, not {:?}: refuse it",
-            args.recipient
-        )));
-    }
-    if args.nonce.is_some() && statement.subject.nonce != nonce(args.nonce.as_deref())? {
-        let other =
-            "the statement carries another nonce than yours: refuse it, ask for one with yours";
-        return Err(Failure::CheckFailed(other.into()));
-    }
-    let known = match &args.checkpoint {
-        None => None,
-        Some(path) => {
-            let checkpoint = SignedCheckpoint::parse(&read(path)?);
-            let checkpoint = checkpoint.map_err(|error| failed(error.into()))?;
-            let consistency = match &args.consistency {
-                Some(path) => decode(&read(path)?, "a consistency proof")?,
-                None => ConsistencyProof::default(),
-            };
-            Some(Known { checkpoint, consistency, earlier: args.earlier })
-        }
-    };
-    statement.verify(asset, known.as_ref(), &mut OsRng).map_err(failed)?;
-    if known.is_none() {
-        output.note("without --checkpoint only the registrar's signature says which log this is of: compare the root below with that of another reader");
-    }
-    report(&statement, &args.file, output)
-}
-
-fn report(statement: &Statement, path: &Path, output: &Output) -> Result<(), Failure> {
-    let Subject { core, checkpoint, account, recipient, nonce, .. } = &statement.subject;
-    let checkpoint = checkpoint.unverified();
-    let words = Words {
-        asset: core.id().to_string(),
-        entries: checkpoint.size,
-        root: checkpoint.root.to_string(),
-        account: account.map(|account| format!("{account:?}")),
-        recipient: recipient.to_string(),
-        nonce: Hash(*nonce).to_string(),
-        statement: said(statement),
-        notes: statement.left.outputs.len(),
-        not_shown: NOT_SHOWN,
-    };
-    let holder = words.account.as_deref().unwrap_or("nobody named");
-    let text = format!(
-        "{}: of {} ({}), under {} entries with root {}, notes of account {holder} are {}; {} note(s); made for {:?}, nonce {}\n{NOT_SHOWN}",
-        path.display(),
-        core.code,
-        words.asset,
-        words.entries,
-        words.root,
-        words.statement,
-        words.notes,
-        words.recipient,
-        words.nonce,
-    );
-    output.result(&words, &text);
-    Ok(())
-}
-
-fn said(statement: &Statement) -> String {
-    let right = statement.right.clear;
-    let others = statement.right.outputs.len();
-    match statement.kind {
-        Kind::AtLeast { bound } => format!("worth at least {bound}"),
-        Kind::AtMost { bound } => format!("worth at most {bound}"),
-        Kind::Between { low, high } => format!("worth from {low} to {high}"),
-        Kind::Share { numerator, denominator } => {
-            format!(
-                "at least {numerator}/{denominator} of {right} in clear and {others} other note(s)"
-            )
-        }
-        Kind::Differ { by } => {
-            format!("worth {by} more than {right} in clear and {others} other note(s)")
-        }
-    }
-}
-
 fn kind(args: &MakeArgs) -> Result<Kind, Failure> {
     let usage = |what: &str| Failure::Usage(format!("{what} is not two numbers"));
     if let Some(bound) = args.at_least {
@@ -305,15 +185,4 @@ fn failed(error: StatementError) -> Failure {
 
 fn bad_settlement() -> Failure {
     Failure::Node("the registrar's copy of an output does not open: replay the asset's log".into())
-}
-
-/// A statement of 4096 outputs has about 12 MiB.
-fn read_long(path: &Path) -> Result<Vec<u8>, Failure> {
-    use std::io::Read;
-    const STATEMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
-    let failed = |error| Failure::File(path.to_owned(), error);
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(STATEMENT_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }

@@ -164,6 +164,33 @@ pub struct Leg<'a> {
     pub quantity: u64,
 }
 
+/// The code of the asset of [`sold`].
+pub const SOLD: &str = "ZZ0000SOLD11";
+
+/// A network of a notary, a registrar, two custodians and a regulator, in which INV-1 of custodian-a was issued 1000 units and
+/// delivered 10 of them to INV-2 of custodian-b.
+pub async fn sold(trade: &str) -> (Network, Desk) {
+    let members = [
+        ("notary", Role::Notary),
+        ("registrar", Role::Registrar),
+        ("custodian-a", Role::Custodian),
+        ("custodian-b", Role::Custodian),
+        ("regulator", Role::Regulator),
+    ];
+    let mut network = Network::make(&members);
+    network.run(&members.map(|(name, _)| name)).await;
+    let mut desk = network.desk();
+    let security = asset(SOLD, AssetKind::Security);
+    desk.open_asset(&security, "registrar", "regulator").await.unwrap();
+    let seller = Holder { custodian: "custodian-a", investor: "INV-1" };
+    let buyer = Holder { custodian: "custodian-b", investor: "INV-2" };
+    let opening = (seller, Leg { code: SOLD, quantity: 1_000 });
+    open(&desk, &[opening], &[(buyer, SOLD)]).await;
+    let leg = Leg { code: SOLD, quantity: 10 };
+    assert_eq!(deal(&desk, trade, seller, buyer, leg, None).await, Ok(()));
+    (network, desk)
+}
+
 /// Registers accounts and issues positions.
 pub async fn open(
     desk: &Desk,

@@ -33,7 +33,7 @@ pub struct Permit {
 }
 
 impl LoggedEntry {
-    /// Checks that the entry is in the log of this desk's reader.
+    /// Checks that the entry is in this reader's log.
     ///
     /// # Errors
     ///
@@ -41,6 +41,24 @@ impl LoggedEntry {
     pub fn check(&self, network: Hash, reader: NodeId) -> Result<(), AccessError> {
         let checkpoint = self.checkpoint.open(&origin(network, reader)?, &reader)?;
         Ok(self.path.verify(&self.entry.hash(), self.index, checkpoint.size, &checkpoint.root)?)
+    }
+
+    /// The same for somebody who knows the reader's desk, with nothing in the file left unchecked: the grant, if the entry is of
+    /// a use, is the one it names and signed by this desk, and whoever else signed the checkpoint is a node.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`].
+    pub fn verify(&self, desk: &Desk) -> Result<(), AccessError> {
+        self.check(desk.network, desk.reader)?;
+        self.checkpoint.witnesses()?;
+        match (&self.grant, &self.entry.event) {
+            (Some(signed), AccessEvent::Used(id, _)) if signed.grant.id() == *id => {
+                desk.check(signed)
+            }
+            (None, AccessEvent::Used(..)) | (Some(_), _) => Err(AccessError::OtherUse),
+            (None, _) => Ok(()),
+        }
     }
 
     /// The right that the entry gives, if the grant holds at `now` and its desk's officers signed it. That it was not revoked

@@ -46,11 +46,14 @@ impl Fork {
     ///
     /// # Errors
     ///
-    /// [`ForkError`] unless both are by the asset's registrar, of one size, with two roots.
+    /// [`ForkError`] unless both are by the asset's registrar, of one size, with two roots, and every other signature on them is
+    /// that of the node that it names.
     pub fn verify(&self) -> Result<(u64, [Hash; 2]), ForkError> {
         let origin = crate::registrar::origin(self.core.network, self.core.id())?;
         let one = self.one.open(&origin, &self.core.registrar)?;
         let other = self.other.open(&origin, &self.core.registrar)?;
+        self.one.witnesses()?;
+        self.other.witnesses()?;
         if one.size != other.size {
             return Err(ForkError::Sizes { one: one.size, other: other.size });
         }

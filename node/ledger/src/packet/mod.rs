@@ -11,8 +11,8 @@ mod leg;
 mod output;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use sudare_crypto::encoding::{Version, decode, encode};
-use sudare_crypto::{Malformed, NodeId, NodeKey, NodeSignature, Text};
+use sudare_crypto::encoding::{Version, encode};
+use sudare_crypto::{NodeId, NodeKey, NodeSignature, Text};
 use sudare_disclosure::{AssetCore, AssetId};
 
 use crate::tree::{Checkpoint, ConsistencyProof, SignedCheckpoint};
@@ -26,19 +26,6 @@ pub use leg::{Place, ShownLeg};
 pub use output::{ReadOutput, ShownOutput};
 
 const SIGNING: &[u8] = b"sudare/packet/v1";
-/// What a bundle's file begins with; it ends where its content does.
-const MAGIC: &[u8] = b"sudare bundle 1\n";
-/// The longest bundle in bytes.
-pub const BUNDLE_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// What a file that `sudare verify` takes can hold.
-#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
-pub enum Bundle {
-    /// A disclosure packet.
-    Packet(Box<Packet>),
-    /// Two checkpoints of one log that contradict each other.
-    Fork(Box<Fork>),
-}
 
 /// A disclosure packet with its custodian's signature.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
@@ -121,27 +108,6 @@ pub enum Shown {
     Output(Box<ReadOutput>),
     /// One account between two register snapshots.
     Account(Box<ReadAccount>),
-}
-
-impl Bundle {
-    /// The file's bytes.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        [MAGIC, &encode(self)].concat()
-    }
-
-    /// Reads a file.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] unless the bytes are exactly a bundle of this version, at most [`BUNDLE_BYTES_MAX`] long.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let malformed = Malformed::Encoding("a bundle: cut short, changed, or of another version");
-        if bytes.len() > BUNDLE_BYTES_MAX {
-            return Err(malformed);
-        }
-        decode(bytes.strip_prefix(MAGIC).ok_or(malformed)?, "a bundle").map_err(|_| malformed)
-    }
 }
 
 impl Body {

@@ -143,6 +143,17 @@ impl SignedCheckpoint {
         Ok(self.signed.verify(name, key)?)
     }
 
+    /// The nodes that co-signed, once every signature line is verified: the log's own apart, each by the node that its name says.
+    /// For files that are judged whole, so that no byte of them goes unread; who watches a log ignores what it doesn't know.
+    ///
+    /// # Errors
+    ///
+    /// [`SignedTextError::Stranger`] for a name that is no node's of this network, [`SignedTextError::NotSigned`] or
+    /// [`SignedTextError::BadSignature`].
+    pub fn witnesses(&self) -> Result<Vec<NodeId>, CheckpointError> {
+        Ok(self.signed.nodes(&self.checkpoint.origin)?)
+    }
+
     /// Adds a witness's signature. `sign` gets the bytes to sign as they are; what it returns is verified.
     ///
     /// # Errors
@@ -287,6 +298,30 @@ mod tests {
         assert_eq!(parsed.to_text(), unknown);
         let again = signed.cosign(name.clone(), &witness.id(), |text| witness.sign_raw(text));
         assert_eq!(again, Err(SignedTextError::SignedTwice { name }.into()));
+    }
+
+    #[test]
+    fn a_checkpoint_judged_whole_has_no_line_that_nobody_answers_for() {
+        let mut signed = signed();
+        assert_eq!(signed.witnesses(), Ok(vec![]));
+        let witness = NodeKey::from_seed(&[2; 32]);
+        let name = SignerName::of_node("testnet", &witness.id()).unwrap();
+        signed.cosign(name, &witness.id(), |text| witness.sign_raw(text)).unwrap();
+        assert_eq!(signed.witnesses(), Ok(vec![witness.id()]));
+        let text = signed.to_text().into_bytes();
+        for bit in 0..text.len() * 8 {
+            let mut altered = text.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            let Ok(parsed) = SignedCheckpoint::parse(&altered) else { continue };
+            let opened = parsed.open(&origin(), &key().id());
+            assert!(opened.is_err() || parsed.witnesses().is_err(), "bit {bit}");
+        }
+        for stranger in ["a-witness-of-another-kind", "sudare/mainnet/node/00"] {
+            let text = format!("{}— {stranger} BAAAAAECAw==\n", signed.to_text());
+            let parsed = SignedCheckpoint::parse(text.as_bytes()).unwrap();
+            let name = SignerName::new(stranger).unwrap();
+            assert_eq!(parsed.witnesses(), Err(SignedTextError::Stranger { name }.into()));
+        }
     }
 
     #[test]

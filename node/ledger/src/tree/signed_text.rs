@@ -59,6 +59,14 @@ pub enum SignedTextError {
         /// Name of the key.
         name: SignerName,
     },
+    /// A signature by nobody that its name tells the key of.
+    #[error(
+        "{name} signed the text, whose key nobody here knows: take that line out of the file, or refuse it"
+    )]
+    Stranger {
+        /// Name of the key.
+        name: SignerName,
+    },
     /// The signature by this key doesn't verify.
     #[error("the signature by {name} does not verify: refuse the text")]
     BadSignature {
@@ -120,6 +128,14 @@ impl SignerName {
     /// [`SignedTextError::Name`] unless the network is 1 to 64 lower-case letters, digits, dots and hyphens.
     pub fn of_node(network: &str, node: &NodeId) -> Result<Self, SignedTextError> {
         Self::in_network(network, "node", &node.0)
+    }
+
+    /// The node of which this is the name in the network of a log with the name `log`; none if it is something else's.
+    fn node(&self, log: &Self) -> Option<NodeId> {
+        let (network, (_, id)) = (log.0.strip_prefix("sudare/")?, self.0.rsplit_once('/')?);
+        let (network, _) = network.split_once('/')?;
+        let node = NodeId(sudare_crypto::Hash::from_hex(id)?.0);
+        (Self::of_node(network, &node).as_ref() == Ok(self)).then_some(node)
     }
 
     /// The name.
@@ -226,6 +242,23 @@ impl SignedText {
         signature
             .and_then(|bytes| key.verify_raw(self.text.as_bytes(), &NodeSignature(bytes)))
             .map_err(|BadSignature| SignedTextError::BadSignature { name: name.clone() })
+    }
+
+    /// The nodes that signed beside the log with the name `log`, whose own signature is not looked at; all of these verify.
+    pub(super) fn nodes(&self, log: &SignerName) -> Result<Vec<NodeId>, SignedTextError> {
+        let (mut nodes, mut own) = (Vec::new(), false);
+        for line in &self.signatures {
+            let stranger = || SignedTextError::Stranger { name: line.name.clone() };
+            // The log has one key.
+            if line.name == *log && !own {
+                own = true;
+                continue;
+            }
+            let node = line.name.node(log).ok_or_else(stranger)?;
+            self.verify(&line.name, &node)?;
+            nodes.push(node);
+        }
+        Ok(nodes)
     }
 
     fn add(&mut self, new: SignatureLine) -> Result<(), SignedTextError> {

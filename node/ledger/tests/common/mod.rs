@@ -565,3 +565,19 @@ fn minus(left: &Encoded, right: &Encoded) -> Combination {
 fn row(target: Combination, terms: Vec<(usize, Combination)>) -> Row {
     Row { target, terms }
 }
+
+/// Asserts that a file holds as it is, and neither with a changed byte, nor cut short, nor with a byte more.
+pub fn assert_every_byte_counts(file: &[u8], holds: impl Fn(&[u8]) -> bool) {
+    assert!(holds(file), "the file itself");
+    for at in 0..file.len() {
+        for change in [1 << (at % 8), 0xff] {
+            let mut changed = file.to_vec();
+            changed[at] ^= change;
+            assert!(!holds(&changed), "byte {at} changed by {change:#04x}");
+        }
+        assert!(!holds(&file[..at]), "cut at {at}");
+    }
+    for more in [0, 1, b'\n', 0xff] {
+        assert!(!holds(&[file, &[more]].concat()), "with a byte {more:#04x} more");
+    }
+}

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sudare_api::packet::CheckpointView;
 use sudare_disclosure::AssetCore;
-use sudare_ledger::packet::{Bundle, Fork};
+use sudare_ledger::bundle::Bundle;
+use sudare_ledger::packet::Fork;
 use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint, SignerName};
 
 use super::{fetch_newest, open_checkpoint};
