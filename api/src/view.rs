@@ -54,7 +54,10 @@ impl Asset {
             disclosure: keys
                 .into_iter()
                 .flatten()
-                .map(|key| format!("{}: {}", key.label, key.fields))
+                .map(|key| match key.retirement() {
+                    None => format!("{}: {}", key.label, key.fields),
+                    Some(how) => format!("{}: nothing any more ({how})", key.made_for()),
+                })
                 .collect(),
         }
     }

@@ -115,6 +115,48 @@ pub struct KeyPurpose {
     pub label: Text<32>,
 }
 
+/// How a key came to be used no more. Its holder signs this with the key itself, by a proof of possession for its label with a
+/// mark before it, so that the terms that carry it need nobody's word for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Retirement {
+    /// Not needed any more.
+    Ended,
+    /// Somebody else has it, or may have.
+    Compromised,
+}
+
+impl Retirement {
+    const ALL: [Self; 2] = [Self::Ended, Self::Compromised];
+
+    /// What the label of such a key begins with.
+    const fn mark(self) -> char {
+        match self {
+            Self::Ended => '-',
+            Self::Compromised => '!',
+        }
+    }
+}
+
+impl std::fmt::Display for Retirement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ended => "ended",
+            Self::Compromised => "compromised",
+        })
+    }
+}
+
+impl KeyPurpose {
+    /// What the holder of this key signs with it to retire it; none if its label has no room for the mark, or has one.
+    #[must_use]
+    pub fn retired(&self, how: Retirement) -> Option<Self> {
+        let label = self.label.as_str();
+        let marked = Retirement::ALL.iter().any(|how| label.starts_with(how.mark()));
+        let label = Text::new(format!("{}{label}", how.mark())).ok().filter(|_| !marked)?;
+        Some(Self { label, ..self.clone() })
+    }
+}
+
 /// A public disclosure key with its proof of possession, as it stands in a policy.
 #[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct DisclosureKey {
@@ -129,6 +171,36 @@ pub struct DisclosureKey {
 }
 
 impl DisclosureKey {
+    /// Whether its holder retired it, and how: nothing is encrypted to it any more.
+    #[must_use]
+    pub fn retirement(&self) -> Option<Retirement> {
+        let label = self.label.as_str();
+        Retirement::ALL.into_iter().find(|how| label.starts_with(how.mark()))
+    }
+
+    /// Whether nothing is encrypted to it any more.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retirement().is_some()
+    }
+
+    /// The label that it was made with.
+    #[must_use]
+    pub fn made_for(&self) -> &str {
+        let label = self.label.as_str();
+        let bare = self.retirement().and_then(|how| label.strip_prefix(how.mark()));
+        bare.unwrap_or(label)
+    }
+
+    /// Whether this is the key `before`, which its holder retired. That the holder signed it is its proof of possession.
+    #[must_use]
+    pub fn retires(&self, before: &Self) -> bool {
+        let same = self.point == before.point && self.fields == before.fields;
+        same && self.is_retired()
+            && !before.is_retired()
+            && self.made_for() == before.label.as_str()
+    }
+
     /// The equation that holds if whoever made this key for this asset and epoch held `k`.
     ///
     /// # Errors

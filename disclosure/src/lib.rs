@@ -9,7 +9,7 @@ pub mod section;
 pub mod terms;
 pub mod threshold;
 
-pub use key::{DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose, Opens};
+pub use key::{DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose, Opens, Retirement};
 pub use policy::{Epoch, Policy, PolicyError};
 pub use section::{ContentKey, Section, SectionKind, Unreadable};
 pub use terms::{AssetCore, AssetId, AssetTerms, SignedTerms, TermsError};

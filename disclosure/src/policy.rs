@@ -74,7 +74,7 @@ impl Policy {
                 return Err(PolicyError::Schedule);
             }
             opened = Some(epoch.opens_at);
-            if epoch.keys.first().is_none_or(|key| key.fields != Fields::ALL) {
+            if epoch.keys.first().is_none_or(|key| key.fields != Fields::ALL || key.is_retired()) {
                 return Err(PolicyError::RegistrarKey(number));
             }
             for (index, key) in sudare_crypto::numbered(epoch.keys.iter()) {
@@ -88,15 +88,20 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether every epoch and key of `old` stands here too: epochs and keys may be added. Changing or removing one would need
-    /// the countersignature of the authority that it concerns, which terms do not carry.
+    /// The first epoch of `old` that doesn't stand here with its opening and its keys in their places; epochs and keys may be
+    /// added, and a key may be retired by its holder, whose countersignature is the key's new proof of possession.
+    ///
+    /// Enforces [REG-3].
+    #[must_use]
+    pub fn changes(&self, old: &Self) -> Option<u32> {
+        let kept = |before: &&Epoch| self.epoch(before.number).is_some_and(|one| one.keeps(before));
+        old.epochs.iter().find(|before| !kept(before)).map(|before| before.number)
+    }
+
+    /// Whether every epoch and key of `old` stands here too, as [`Policy::changes`] asks.
     #[must_use]
     pub fn extends(&self, old: &Self) -> bool {
-        old.epochs.iter().all(|before| {
-            self.epoch(before.number).is_some_and(|after| {
-                after.opens_at == before.opens_at && after.keys.starts_with(&before.keys)
-            })
-        })
+        self.changes(old).is_none()
     }
 
     /// The epoch in force at `now`; none before the first opens.
@@ -119,10 +124,26 @@ impl Policy {
 }
 
 impl Epoch {
-    /// The points of the keys that read `field`, the registrar's first.
+    /// The points of the keys that read `field` and are not retired, the registrar's first.
     #[must_use]
     pub fn keys_with(&self, field: Field) -> Vec<Encoded> {
-        self.keys.iter().filter(|key| key.fields.has(field)).map(|key| key.point).collect()
+        self.points(|fields| fields.has(field))
+    }
+
+    /// The points of the keys whose fields are as `wanted` says and that are not retired, the registrar's first.
+    pub fn points(&self, wanted: impl Fn(Fields) -> bool) -> Vec<Encoded> {
+        let keys = self.keys.iter().filter(|key| wanted(key.fields) && !key.is_retired());
+        keys.map(|key| key.point).collect()
+    }
+
+    /// Whether `before` stands here with its opening and its keys in their places, the same or retired.
+    fn keeps(&self, before: &Self) -> bool {
+        let own = self.keys.get(..before.keys.len());
+        let pairs = own.and_then(|own| sudare_crypto::pairs(own, &before.keys));
+        self.opens_at == before.opens_at
+            && pairs.is_some_and(|mut pairs| {
+                pairs.all(|(after, before)| after == before || after.retires(before))
+            })
     }
 
     /// The place of `point` among the keys that read `field`.

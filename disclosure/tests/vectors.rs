@@ -14,7 +14,7 @@ use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{Claims, Encoded, Hash, Rejected, Scalar, Secret, pairs};
 use sudare_disclosure::{
     AssetCore, AssetTerms, DisclosureKey, DisclosureSecret, Field, KeyPurpose, PolicyError,
-    Section, SectionKind, SignedTerms, TermsError,
+    Retirement, Section, SectionKind, SignedTerms, TermsError,
 };
 
 #[test]
@@ -106,6 +106,33 @@ fn terms_have_the_bytes_hashes_and_signature_of_the_specification() {
             policy.epoch_at(string(&case["now"]).parse().unwrap()).map(|epoch| epoch.number);
         assert_eq!(found.map(u64::from), case["epoch"].as_u64(), "{case}");
     }
+}
+
+#[test]
+fn keys_are_retired_by_their_holders_as_the_specification_says() {
+    let vectors = load("policy");
+    let read = |value: &Value| -> SignedTerms { decode(&bytes(value), "terms").unwrap() };
+    let before = read(&vectors["valid"]["signed_terms"]);
+    let after = read(&vectors["retired"]["signed_terms"]);
+    assert_eq!(after.check(Hash(array(&vectors["valid"]["network"])), &mut rng()), Ok(()));
+    assert!(after.terms.policy.extends(&before.terms.policy));
+    // What is retired stays so.
+    assert_eq!(before.terms.policy.changes(&after.terms.policy), Some(0));
+    let epoch = after.terms.policy.epoch(1).unwrap();
+    for field in Field::ALL {
+        let labels = list(&vectors["retired"]["labels_by_field"][field.to_string()]);
+        let keys =
+            epoch.keys.iter().filter(|key| labels.iter().any(|one| one == key.label.as_str()));
+        assert_eq!(
+            epoch.keys_with(field),
+            keys.map(|key| key.point).collect::<Vec<_>>(),
+            "{field}"
+        );
+    }
+    let how: Vec<_> = epoch.keys.iter().map(DisclosureKey::retirement).collect();
+    assert_eq!(how, [None, Some(Retirement::Compromised), None, None]);
+    let ended = &after.terms.policy.epoch(0).unwrap().keys[1];
+    assert_eq!((ended.retirement(), ended.made_for()), (Some(Retirement::Ended), "authority"));
 }
 
 #[test]

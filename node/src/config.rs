@@ -33,6 +33,9 @@ pub struct Config {
     pub key: PathBuf,
     /// The seed of investors' and disclosure keys (PKCS#8 form, mode 0600).
     pub seed: PathBuf,
+    /// Seeds of a regulator's that it used before: they read what was encrypted to their keys, no key is made of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_seeds: Vec<PathBuf>,
     /// The folder of the node's log and index.
     pub data: PathBuf,
     /// Threads that build and check proofs; all cores if absent.
@@ -92,6 +95,8 @@ pub struct Loaded {
     pub member: Member,
     /// The node's seed.
     pub seed: Seed,
+    /// Seeds that it used before.
+    pub former_seeds: Vec<Seed>,
     /// The configuration, its paths made absolute.
     pub config: Config,
     /// The configuration's own file.
@@ -117,6 +122,9 @@ impl Loaded {
         ] {
             *file = folder.join(&*file);
         }
+        for file in &mut config.former_seeds {
+            *file = folder.join(&*file);
+        }
         if let Some(api) = &mut config.api {
             api.resolve(folder);
         }
@@ -130,8 +138,15 @@ impl Loaded {
         in_force::resume(&membership, &config.data)?;
         let member = membership.find(&identity.key().id()).ok_or(ConfigError::NotAMember)?;
         let seed = Seed(certificate::read_key(&config.seed)?.seed());
+        let read = |path: &PathBuf| certificate::read_key(path).map(|key| Seed(key.seed()));
+        let former_seeds = config.former_seeds.iter().map(read).collect::<Result<_, _>>()?;
         let config_file = path.to_owned();
-        Ok(Self { identity, network, membership, member, seed, config, config_file })
+        Ok(Self { identity, network, membership, member, seed, former_seeds, config, config_file })
+    }
+
+    /// The node's seed, and those that it used before.
+    pub fn seeds(&self) -> impl Iterator<Item = &Seed> {
+        std::iter::once(&self.seed).chain(&self.former_seeds)
     }
 }
 

@@ -112,6 +112,7 @@ fn make(folder: &Path, plan: &[Planned], now: u64) -> Result<Made, InitError> {
             certificate: "node.crt".into(),
             key: "node.key".into(),
             seed: "seed.key".into(),
+            former_seeds: Vec::new(),
             data: "data".into(),
             workers: None,
             api: None,

@@ -66,7 +66,11 @@ impl VerifiedLeg {
             (epoch.ok_or_else(scope)?, u8::try_from(header.epoch).map_err(|_| scope())?);
         let point = group.key(key).ok_or_else(scope)?;
         let fields = group.subject.fields;
-        if !epoch.keys.iter().any(|one| one.point == point && one.fields == fields) {
+        if !epoch
+            .keys
+            .iter()
+            .any(|one| one.point == point && one.fields == fields && !one.is_retired())
+        {
             return Err(scope());
         }
         let time = found.receipt.entry.time;

@@ -223,18 +223,18 @@ async fn record(
     Ok(())
 }
 
-/// The secrets of the node's seed whose public keys stand in the policy.
+/// The secrets of the node's seeds whose public keys stand in the policy.
 pub(crate) fn keys(connection: &Connection, terms: &SignedTerms) -> Vec<DisclosureSecret> {
     let (network, asset) = (connection.node.network, terms.terms.asset());
     let mut secrets = Vec::new();
     for epoch in &terms.terms.policy.epochs {
         for key in &epoch.keys {
-            let (fields, label) = (key.fields, key.label.clone());
-            let purpose = KeyPurpose { network, asset, epoch: epoch.number, fields, label };
-            let secret = DisclosureSecret::derive(&connection.node.seed, &purpose);
-            if secret.point() == key.point {
-                secrets.push(secret);
-            }
+            // A key that was retired since was made with its label of then.
+            let Ok(label) = Text::new(key.made_for()) else { continue };
+            let (number, fields) = (epoch.number, key.fields);
+            let purpose = KeyPurpose { network, asset, epoch: number, fields, label };
+            let own = connection.node.seeds().map(|seed| DisclosureSecret::derive(seed, &purpose));
+            secrets.extend(own.filter(|secret| secret.point() == key.point));
         }
     }
     secrets

@@ -12,6 +12,10 @@ ALL = AMOUNTS | PARTIES | TRADE | LINKS
 VERSION = u8(1)
 
 
+# What the label of a retired key begins with.
+ENDED, COMPROMISED = "-", "!"
+
+
 @dataclass
 class Core:
     network: bytes
@@ -67,6 +71,15 @@ def key_purpose(core, epoch, fields, label):
     return core.network + core.asset() + u32(epoch) + u8(fields) + text(label, 32)
 
 
+def retire(key, core, epoch, mark, entropy):
+    """The key as its holder retires it: possessed under its label with a mark before it."""
+    label = mark + key.label
+    purpose = key_purpose(core, epoch, key.fields, label)
+    on = relations.transcript("sudare/possession/v1", relations.NO_CONTEXT)
+    proof, trace = relations.possession(key.point, purpose).prove(on, [key.secret], entropy)
+    return Key(label, key.fields, key.secret, purpose, proof, trace)
+
+
 @dataclass
 class Epoch:
     number: int
@@ -77,8 +90,8 @@ class Epoch:
         return u32(self.number) + u64(self.opens_at) + bounded([key.encode() for key in self.keys], 8)
 
     def with_field(self, field):
-        """The keys that have `field`, in order."""
-        return [key for key in self.keys if key.fields & field]
+        """The keys that have `field` and are not retired, in order."""
+        return [key for key in self.keys if key.fields & field and not key.label.startswith((ENDED, COMPROMISED))]
 
 
 @dataclass

@@ -328,9 +328,7 @@ impl Leaves {
 
 /// The keys that open a snapshot: those with both `parties` and `links`, the registrar's first.
 fn readers(epoch: &Epoch) -> Vec<Encoded> {
-    let both =
-        |fields: sudare_disclosure::Fields| fields.has(Field::Parties) && fields.has(Field::Links);
-    epoch.keys.iter().filter(|key| both(key.fields)).map(|key| key.point).collect()
+    epoch.points(|fields| fields.has(Field::Parties) && fields.has(Field::Links))
 }
 
 fn transcript(heading: &Heading, sealed: &Section) -> LedgerTranscript {

@@ -29,6 +29,8 @@ pub(super) enum AssetCommand {
     Define(DefineArgs),
     /// Open the asset's register under a disclosure policy.
     Open(OpenArgs),
+    /// Put the next version of an asset's terms in force: more epochs, more keys, or without keys that their holders retired.
+    Amend(super::amend::AmendArgs),
     /// Issue units to custodians; each has run `sudare receive --from-node REGISTRAR`.
     Issue(IssueArgs),
     /// Allow a custodian to redeem, once.
@@ -160,6 +162,7 @@ pub(super) async fn run(command: AssetCommand, output: &Output) -> Result<(), Fa
     match command {
         AssetCommand::Define(args) => define(&args, output),
         AssetCommand::Open(args) => open(&args, output).await,
+        AssetCommand::Amend(args) => super::amend::run(&args, output).await,
         AssetCommand::Issue(args) => issue(&args, output).await,
         AssetCommand::AllowRedemption(args) => {
             let connection = Connection::open(&args.node.config)?;
@@ -318,7 +321,7 @@ fn terms(
 }
 
 /// What the registrar's own key is for, as its node derives it.
-fn registrar_purpose(
+pub(super) fn registrar_purpose(
     connection: &Connection,
     asset: AssetId,
     epoch: u32,

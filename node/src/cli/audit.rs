@@ -28,6 +28,10 @@ pub(super) enum AuditCommand {
     Keys(KeysArgs),
     /// Fetch an asset's whole log, verify every proof, and read what the node's keys allow.
     Replay(ReplayArgs),
+    /// Sign with one's own keys that nothing is to be encrypted to them any more, for the registrar to amend the terms.
+    Retire(super::retire::RetireArgs),
+    /// Make a fresh seed, for when the node's is lost or somebody else may have it.
+    Seed(super::retire::SeedArgs),
     /// Find the amount behind a point whose memo lies: a discrete logarithm, resumable, on all cores.
     Solve(super::solve::SolveArgs),
 }
@@ -75,6 +79,9 @@ pub(super) struct ReplayArgs {
     solved: Vec<String>,
 }
 
+/// A label has room for the mark of a retired key.
+const LABEL_BYTES_MAX: usize = 31;
+
 /// An authority's public keys for an asset.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub(super) struct AuthorityKeys {
@@ -97,6 +104,8 @@ impl AuthorityKeys {
 pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Failure> {
     match command {
         AuditCommand::Keys(args) => keys(&args, output),
+        AuditCommand::Retire(args) => super::retire::run(&args, output).await,
+        AuditCommand::Seed(args) => super::retire::seed(&args, output),
         AuditCommand::Solve(args) => super::solve::run(args, output).await,
         AuditCommand::Replay(args) => {
             let connection = Connection::open(&args.node.config)?;
@@ -143,6 +152,11 @@ fn keys(args: &KeysArgs, output: &Output) -> Result<(), Failure> {
     let core: AssetCore = decode(&read(&args.core)?, "an asset's definition")?;
     let fields = fields(&args.fields)?;
     let label: Text<32> = text(&args.label, "a label")?;
+    if args.label.len() > LABEL_BYTES_MAX || args.label.starts_with(['-', '!']) {
+        return Err(Failure::Usage(format!(
+            "a label has at most {LABEL_BYTES_MAX} bytes and begins with neither - nor !, which mark retired keys"
+        )));
+    }
     let mut keys = Vec::new();
     for epoch in 0..args.epochs.max(1) {
         let network = connection.node.network;

@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod amend;
 mod asset;
 mod audit;
 mod cancel;
@@ -15,6 +16,7 @@ mod network;
 mod output;
 mod packet;
 mod receipt;
+mod retire;
 mod solve;
 mod statement;
 mod top;

@@ -128,7 +128,26 @@ def policies():
             ("ENC-1", "version 2", b"\2" + signed[1:]),
         )
     ]
-    return hexed({"valid": valid, "refused": refused, "malformed": malformed})
+    return hexed({"valid": valid, "retired": _retired(), "refused": refused, "malformed": malformed})
+
+
+def _retired():
+    """The next version, in which the authority retired its keys and has another beside them in the second epoch."""
+    first, second = world.epoch(0), world.epoch(1)
+    epochs = []
+    for epoch, mark in ((first, policy.ENDED), (second, policy.COMPROMISED)):
+        entropy = Draw(f"retired {epoch.number}").bytes32()
+        keys = list(epoch.keys)
+        keys[1] = policy.retire(keys[1], world.core(), epoch.number, mark, entropy)
+        epochs.append(policy.Epoch(epoch.number, epoch.opens_at, keys))
+    seed, entropy = Draw("fresh seed").bytes32(), Draw("fresh possession").bytes32()
+    epochs[1].keys.append(policy.derive_key(seed, world.core(), 1, policy.AMOUNTS, "authority-2", entropy))
+    terms = policy.Terms(world.core(), 4, 900_000, epochs)
+    order = {
+        name: [key.label for key in epochs[1].with_field(bit)]
+        for name, bit in (("amounts", 1), ("parties", 2), ("trade", 4), ("links", 8))
+    }
+    return {"signed_terms": terms.signed(world.REGISTRAR.seed), "labels_by_field": order}
 
 
 def _with_fields(fields):
@@ -166,6 +185,9 @@ def _bad_terms(signed):
     yield "POL-4", "wider fields than were possessed", _signed([epoch([registrar, wider])])
     renamed = policy.Key("police", auditor.fields, auditor.secret, b"", auditor.possession, {})
     yield "POL-4", "another label than was possessed", _signed([epoch([registrar, renamed])])
+    gone = policy.Key("!" + auditor.label, auditor.fields, auditor.secret, b"", auditor.possession, {})
+    yield "POL-4", "a key that its holder did not retire", _signed([epoch([registrar, gone])])
+    yield "POL-2", "the registrar's key retired", _signed([epoch([_key(registrar.secret, "-registrar", policy.ALL)])])
     yield "POL-4", "a rogue key, -B~", _signed([epoch([registrar, _rogue()])])
     yield "epochs", "numbers with a gap", _signed([first, policy.Epoch(2, second.opens_at, world.epoch(2).keys)])
     yield "epochs", "numbers from 1", _signed([policy.Epoch(1, second.opens_at, second.keys)])

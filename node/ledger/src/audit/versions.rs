@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
 use sudare_crypto::Hash;
-use sudare_disclosure::{AssetTerms, Policy, SignedTerms};
+use sudare_disclosure::{AssetTerms, SignedTerms};
 
 use super::{AssetLog, Fault, TermsUse, count};
 use crate::log::FinalLeg;
@@ -44,7 +44,7 @@ impl Versions {
             return Err(Fault::TermsNumber { found: terms.number, expected });
         }
         if let Some(before) = self.list.last()
-            && let Some(epoch) = changed(&before.terms.policy, &terms.policy)
+            && let Some(epoch) = terms.policy.changes(&before.terms.policy)
         {
             return Err(Fault::TermsChanged { epoch });
         }
@@ -115,15 +115,4 @@ impl Versions {
         };
         self.list.iter().map(one).collect()
     }
-}
-
-/// The first epoch of `old` that `new` does not keep with all its keys in their places.
-fn changed(old: &Policy, new: &Policy) -> Option<u32> {
-    let kept = |before: &&sudare_disclosure::Epoch| {
-        new.epoch(before.number).is_some_and(|after| {
-            after.opens_at == before.opens_at
-                && after.keys.iter().take(before.keys.len()).eq(before.keys.iter())
-        })
-    };
-    old.epochs.iter().find(|before| !kept(before)).map(|before| before.number)
 }
