@@ -4,9 +4,11 @@
 use sudare_crypto::NodeKey;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_ledger::access::{
-    AccessError, AccessLog, Desk, GrantId, GrantView, LoggedEntry, Permit, SignedGrant, Use,
+    AccessError, AccessEvent, AccessLog, Desk, Disclosure, GrantId, GrantView, LoggedEntry, Permit,
+    SignedGrant, Use,
 };
 use sudare_ledger::audit::{Instruction, Regulator};
+use sudare_ledger::custodian;
 use sudare_ledger::kv::Kv;
 use sudare_ledger::messages::Reason;
 use sudare_ledger::role::Role;
@@ -102,6 +104,26 @@ pub async fn permit(
     Ok((shown, permit))
 }
 
+/// Has the custodian's node record what is about to be handed out; the entry is on its disk, and shown to be in its log, before
+/// this returns its index.
+///
+/// Enforces [ACC-4].
+///
+/// # Errors
+///
+/// [`Failure::Refused`] with the reason; [`Failure::Access`] if the node does not show the entry.
+pub async fn disclose(connection: &Connection, disclosure: Disclosure) -> Result<u64, Failure> {
+    let instruction = custodian::Instruction::Disclose(Box::new(disclosure.clone()));
+    let index = connection.instruct(&instruction).await?;
+    let index = index.parse().map_err(|_| Failure::Node(format!("{index:?} is no entry")))?;
+    let shown = prove(connection, index).await?;
+    shown.check(connection.node.network, connection.own())?;
+    if shown.entry.event != AccessEvent::Disclosed(disclosure) {
+        return Err(AccessError::OtherUse.into());
+    }
+    Ok(index)
+}
+
 /// An entry of the node's access log, with what shows that it is there.
 ///
 /// # Errors
@@ -113,28 +135,77 @@ pub async fn prove(connection: &Connection, index: u64) -> Result<LoggedEntry, F
         OperatorAnswer::AccessProof(None) => Err(Failure::Usage(format!(
             "the access log has no entry {index}: see `sudare access log`"
         ))),
-        _ => Err(not_a_regulator()),
+        _ => Err(Failure::Node("the node keeps no access log".into())),
     }
 }
 
 fn not_a_regulator() -> Failure {
-    Failure::Node("the node is not a regulator: only those have grants and an access log".into())
+    Failure::Node("the node is not a regulator: only those have officers and grants".into())
 }
 
-/// What can be read of a regulator: its access log's checkpoints by its peers, the rest by its operator.
+/// What can be read of a node's access log: its checkpoints by its peers, its entries by its operator.
 #[derive(Debug)]
-pub(crate) struct RegulatorReads {
-    /// Its access log.
-    pub(crate) access: AccessLog,
+pub(crate) struct AccessReads {
+    /// The log.
+    pub(crate) log: AccessLog,
     /// Signs the log's checkpoints.
     pub(crate) key: NodeKey,
 }
 
+impl AccessReads {
+    /// The longest question of a peer that may ask.
+    pub(crate) fn admits(from: &Member) -> Option<usize> {
+        let watches = matches!(from.role, Role::Custodian | Role::Registrar | Role::Regulator);
+        watches.then_some(64)
+    }
+
+    /// The answer to a peer.
+    pub(crate) fn peer(&self, kv: &dyn Kv, request: &[u8]) -> Result<Vec<u8>, QueryError> {
+        let answer = match decode(request, "a query").map_err(|_| Reason::Malformed)? {
+            PeerQuery::AccessCheckpoint => {
+                let checkpoint = self.log.checkpoint(kv, &self.key);
+                PeerAnswer::Checkpoint(checkpoint.map_err(|_| Reason::Internal)?)
+            }
+            PeerQuery::AccessConsistency { old, new } => {
+                let proof = AccessLog::consistency(kv, old, new);
+                PeerAnswer::Consistency(proof.map_err(|_| Reason::Malformed)?)
+            }
+            _ => return Err(Reason::WrongRole.into()),
+        };
+        Ok(encode(&answer))
+    }
+
+    /// The answer to the operator, if it asks about the log.
+    pub(crate) fn operator(
+        &self,
+        kv: &dyn Kv,
+        query: &OperatorQuery,
+    ) -> Result<Option<OperatorAnswer>, QueryError> {
+        Ok(Some(match query {
+            OperatorQuery::Access(from) => {
+                OperatorAnswer::Access(AccessLog::entries(kv, *from, PAGE_ROWS)?)
+            }
+            OperatorQuery::AccessProof(index) => {
+                let shown = self.log.prove(kv, &self.key, *index);
+                let shown = shown.map_err(|_| Reason::Internal)?;
+                OperatorAnswer::AccessProof(shown.map(Box::new))
+            }
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// What can be read of a regulator.
+#[derive(Debug)]
+pub(crate) struct RegulatorReads {
+    /// Its access log.
+    pub(crate) access: AccessReads,
+}
+
 impl Queries for RegulatorReads {
     fn admits(&self, from: &Member, origin: Origin, kind: u8) -> Option<usize> {
-        let watches = matches!(from.role, Role::Custodian | Role::Registrar | Role::Regulator);
         match kind {
-            kind::PEER_QUERY => watches.then_some(64),
+            kind::PEER_QUERY => AccessReads::admits(from),
             kind::OPERATOR_QUERY => (origin == Origin::Operator).then_some(1024),
             _ => None,
         }
@@ -143,9 +214,13 @@ impl Queries for RegulatorReads {
     fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
         let request = question.request;
         if question.kind == kind::PEER_QUERY {
-            return self.peer(kv, &decode(request, "a query").map_err(|_| Reason::Malformed)?);
+            return self.access.peer(kv, request);
         }
-        let answer = match decode(request, "a query").map_err(|_| Reason::Malformed)? {
+        let query = decode(request, "a query").map_err(|_| Reason::Malformed)?;
+        if let Some(answer) = self.access.operator(kv, &query)? {
+            return Ok(encode(&answer));
+        }
+        let answer = match query {
             OperatorQuery::AuditHead(asset) => {
                 OperatorAnswer::AuditHead(Regulator::head(kv, asset)?)
             }
@@ -153,31 +228,6 @@ impl Queries for RegulatorReads {
             OperatorQuery::Desk => OperatorAnswer::Desk(AccessLog::desk(kv)?),
             OperatorQuery::Grants(after) => {
                 OperatorAnswer::Grants(AccessLog::grants(kv, after, PAGE_ROWS)?)
-            }
-            OperatorQuery::Access(from) => {
-                OperatorAnswer::Access(AccessLog::entries(kv, from, PAGE_ROWS)?)
-            }
-            OperatorQuery::AccessProof(index) => {
-                let shown = self.access.prove(kv, &self.key, index);
-                let shown = shown.map_err(|_| Reason::Internal)?;
-                OperatorAnswer::AccessProof(shown.map(Box::new))
-            }
-            _ => return Err(Reason::WrongRole.into()),
-        };
-        Ok(encode(&answer))
-    }
-}
-
-impl RegulatorReads {
-    fn peer(&self, kv: &dyn Kv, query: &PeerQuery) -> Result<Vec<u8>, QueryError> {
-        let answer = match query {
-            PeerQuery::AccessCheckpoint => {
-                let checkpoint = self.access.checkpoint(kv, &self.key);
-                PeerAnswer::Checkpoint(checkpoint.map_err(|_| Reason::Internal)?)
-            }
-            PeerQuery::AccessConsistency { old, new } => {
-                let proof = AccessLog::consistency(kv, *old, *new);
-                PeerAnswer::Consistency(proof.map_err(|_| Reason::Malformed)?)
             }
             _ => return Err(Reason::WrongRole.into()),
         };

@@ -21,7 +21,7 @@ use sudare_ledger::role::Role;
 use sudare_ledger::transaction::TxId;
 use sudare_ledger::tree::SignedCheckpoint;
 
-use crate::access::RegulatorReads;
+use crate::access::{AccessReads, RegulatorReads};
 use crate::cli::Failure;
 use crate::clock::now_ms;
 use crate::config::{Config, ConfigError, Loaded};
@@ -75,11 +75,13 @@ pub async fn run(config: &Path) -> Result<(), Failure> {
             Running::start(Registrar::new(network, key, seed), RegistrarReads, setup)
         }
         Role::Custodian => {
-            Running::start(Custodian { network, key, master: seed }, CustodianReads, setup)
+            let custodian = Custodian { network, key: key.clone(), master: seed };
+            let reads = CustodianReads(AccessReads { log: custodian.access(), key });
+            Running::start(custodian, reads, setup)
         }
         Role::Regulator => {
             let regulator = Regulator::new(network, key.id(), seed);
-            let reads = RegulatorReads { access: regulator.access(), key };
+            let reads = RegulatorReads { access: AccessReads { log: regulator.access(), key } };
             Running::start(regulator, reads, setup)
         }
     }?;
@@ -365,18 +367,28 @@ fn torn_off(
     Ok(components)
 }
 
-/// What can be read of a custodian: nothing, but by its operator.
+/// What can be read of a custodian: the checkpoints of its access log by its peers, the rest by its operator.
 #[derive(Debug)]
-struct CustodianReads;
+struct CustodianReads(AccessReads);
 
 impl Queries for CustodianReads {
-    fn admits(&self, _: &Member, origin: Origin, kind: u8) -> Option<usize> {
-        (kind == kind::OPERATOR_QUERY && origin == Origin::Operator).then_some(1024)
+    fn admits(&self, from: &Member, origin: Origin, kind: u8) -> Option<usize> {
+        match kind {
+            kind::PEER_QUERY => AccessReads::admits(from),
+            kind::OPERATOR_QUERY => (origin == Origin::Operator).then_some(1024),
+            _ => None,
+        }
     }
 
     fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
         const ASSETS_MAX: usize = 1024;
+        if question.kind == kind::PEER_QUERY {
+            return self.0.peer(kv, question.request);
+        }
         let query = decode(question.request, "a query").map_err(|_| Reason::Malformed)?;
+        if let Some(answer) = self.0.operator(kv, &query)? {
+            return Ok(encode(&answer));
+        }
         let answer = match query {
             OperatorQuery::Assets => {
                 let line = |(_, terms)| AssetLine { terms, register: None };

@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from cases import documents, encoding, legs, officers, packets, proofs, range_proof, settlement, snapshots
+from cases import access, documents, encoding, legs, officers, packets, proofs, range_proof, settlement, snapshots
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 
@@ -49,6 +49,7 @@ FILES = {
     "log": settlement.logs,
     "snapshot": snapshots.snapshots,
     "packet": packets.packets,
+    "access": access.accesses,
 }
 
 if __name__ == "__main__":

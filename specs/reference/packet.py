@@ -450,6 +450,11 @@ def verify_fork(file):
     texts = [b"".join(reader.bounded(60000, lambda one: one.take(1))) for _ in range(2)]
     reader.end()
     one, other = (checkpoint(text, core) for text in texts)
+    try:
+        for text in texts:
+            tree.judged_whole(text, f"sudare/{core.network.hex()}/asset/{core.id.hex()}", core.registrar)
+    except tree.Unsigned as error:
+        raise Broken("LOG-5", str(error)) from error
     if one.size != other.size or one.root == other.root:
         raise Broken("LOG-5", "the checkpoints do not contradict each other")
     return core.registrar, one.size

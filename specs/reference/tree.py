@@ -3,6 +3,7 @@
 import base64
 import hashlib
 
+import ed25519
 from symmetric import sha256
 
 
@@ -72,6 +73,49 @@ def key_id(name, public):
 
 def _base64(data):
     return base64.b64encode(data).decode()
+
+
+class Unsigned(ValueError):
+    """Not a checkpoint as it should be signed."""
+
+
+def judged_whole(text, name, key):
+    """(size, root) of a checkpoint that `key` signed under `name`, with no line but nodes' of the same network; else Unsigned."""
+    try:
+        body, _, lines = text.decode().rpartition("\n\n")
+        origin, size, log_root = body.split("\n")
+        size, log_root = int(size), base64.b64decode(log_root, validate=True)
+        body = body.encode() + b"\n"
+        if origin != name or body != f"{name}\n{size}\n{_base64(log_root)}\n".encode() or len(log_root) != 32:
+            raise Unsigned("another log, or another spelling")
+        if not lines.endswith("\n"):
+            raise Unsigned("cut short")
+        signers = []
+        for line in lines[:-1].split("\n"):
+            dash, signer, encoded = line.split(" ")
+            data = base64.b64decode(encoded, validate=True)
+            if dash != "—" or _base64(data) != encoded or signer in signers:
+                raise Unsigned("another spelling, or signed twice")
+            signers.append(signer)
+            public = key if signer == name else _node_of(signer, name)
+            if data[:4] != key_id(signer, public):
+                raise Unsigned("another key")
+            ed25519.verify(public, body, data[4:])
+    except (ValueError, ed25519.Refused) as error:
+        raise Unsigned(str(error)) from error
+    if name not in signers:
+        raise Unsigned("not signed by the log's key")
+    return size, log_root
+
+
+def _node_of(signer, name):
+    prefix = f"sudare/{name.split('/')[1]}/node/"
+    if not signer.startswith(prefix):
+        raise Unsigned("signed by nobody that its name tells the key of")
+    public = bytes.fromhex(signer[len(prefix) :])
+    if prefix + public.hex() != signer or len(public) != 32:
+        raise Unsigned("not a node's name")
+    return public
 
 
 # --- checking (RFC 9162, 2.1.3.2 and 2.1.4.2) --------------------------------------------------------------------

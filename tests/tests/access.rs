@@ -123,6 +123,30 @@ async fn a_regulator_with_officers_reads_under_a_grant_or_not_at_all_and_what_it
     watched(&mut network).await;
 }
 
+/// Who watches keeps what it saw, and evidence of a log that doesn't begin with it.
+fn kept_by_a_watcher(place: &Place, other: &str, reader: &str) {
+    let watch = || place.says("access watch -c net/custodian-b/node.toml --of regulator");
+    assert!(watch().well().out.contains("6 more than"));
+    assert!(watch().well().out.contains("0 more than"));
+    let kept = place.join(&format!("net/custodian-b/watch/{reader}.txt"));
+    let seen = fs::read(&kept).unwrap();
+    // The reader showed somebody else another history, of five entries: nothing joins it to the log.
+    fs::write(&kept, other).unwrap();
+    let _ = watch().badly(1, &["[ACC-5]", "had 5 entries"]);
+    fs::write(&kept, seen).unwrap();
+    let _ = watch().well();
+    make(place, "later", "");
+    let hand = format!("access hand-out {AT} --recipient Court later");
+    let _ = place.says(&format!("{hand} --grant 00")).badly(1, &["sudare grant list"]);
+    let _ = add(place, &sign(place, "later", &["baba", "aoki"])).well();
+    let grants = place.says(&format!("grant list {AT} -o json")).well().json();
+    let holds = |one: &&Value| one["state"] == "holds";
+    let id = grants.as_array().unwrap().iter().find(holds).unwrap()["id"].as_str().unwrap();
+    let _ = place.says(&format!("{hand} --grant {id}")).well();
+    assert_eq!(events(place)[6..], ["granted", "handed out"]);
+    assert!(watch().well().out.contains("2 more than"));
+}
+
 /// A grant that holds no more, in either way.
 fn refused(place: &Place, id: &str, signed: &str) {
     make(place, "short", "--valid-ms 1");
@@ -164,6 +188,7 @@ async fn watched(network: &mut Network) {
     let _ = place.says("access checkpoint -c net/custodian-b/node.toml --of notary --out x");
     assert!(!place.join("x").exists());
 
+    kept_by_a_watcher(place, &other.to_text(), &network.member("regulator").id.to_string());
     let _ = place.says(&format!("access prove {AT} --entry 2 --out entry")).well();
     let _ =
         place.says(&format!("access prove {AT} --entry 9 --out none")).badly(2, &["no entry 9"]);

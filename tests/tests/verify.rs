@@ -1,6 +1,7 @@
 //! `sudare verify` as an auditor runs it, on a machine with nothing but files: every kind of file, and what happens to each that was
 //! changed.
 #![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -37,6 +38,12 @@ fn kinds(network: &Network) -> Kinds {
     let least = "--investor INV-2 --at-least 10 --recipient Audit";
     let _ = run(format!("statement make {B} {AT} {SOLD} {least} --out statement"));
     let _ = run(format!("tx receipt {B} S-1 --out receipt"));
+    let told = run(format!("access log {B} -o json")).json();
+    let events: Vec<_> = told.as_array().unwrap().iter().map(|entry| &entry["what"]).collect();
+    for (event, words) in events.iter().zip(["a transfer", "an account", "statement"]) {
+        assert!(event.as_str().unwrap().contains(words), "{told}");
+    }
+    let _ = run(format!("access prove {B} --entry 1 --out told"));
     entry(from);
     let forged = {
         let seen = SignedCheckpoint::parse(&fs::read(from.join("seen")).unwrap()).unwrap();
@@ -51,7 +58,7 @@ fn kinds(network: &Network) -> Kinds {
     for file in ["core", "held", "seen", "transfer", "account", "statement", "receipt", "fork"] {
         fs::copy(from.join(file), place.join(file)).unwrap();
     }
-    for file in ["entry", "desk", "watched"] {
+    for file in ["entry", "desk", "watched", "told"] {
         fs::copy(from.join(file), place.join(file)).unwrap();
     }
     let id = |name: &str| network.member(name).id.to_string();
@@ -64,6 +71,7 @@ fn kinds(network: &Network) -> Kinds {
         ("receipt", format!("--node {}", id("notary"))),
         ("seen", format!("--core core --witness {}", id("custodian-b"))),
         ("entry", "--desk desk".to_owned()),
+        ("told", format!("--node {}", id("custodian-b"))),
         ("watched", format!("--node {}", id("regulator"))),
         ("fork", String::new()),
     ];
@@ -98,6 +106,7 @@ async fn every_kind_of_file_is_verified_offline_and_none_that_was_changed() {
         "receipt",
         "receipt",
         "checkpoint",
+        "entry of an access log",
         "entry of an access log",
         "checkpoint",
         "evidence of a fork",
@@ -172,7 +181,7 @@ fn useless_options(kinds: &Kinds) {
     let _ = kinds.verify("statement", "--checkpoint seen").badly(2, &["--recipient"]);
     let _ = kinds.verify("statement", "--recipient Audit").badly(2, &["--checkpoint"]);
     let other = kinds.verify("statement", "--recipient Other --checkpoint seen");
-    let _ = other.badly(1, &["made for \"Audit\""]);
+    let _ = other.badly(1, &["the statement was made for"]);
     let stale = "--recipient Audit --checkpoint held";
     let _ = kinds.verify("statement", stale).badly(1, &["consistency proof"]);
 }

@@ -13,14 +13,15 @@ mod common;
 use common::chain::*;
 use common::*;
 use proptest::prelude::*;
+use serde_json::Value;
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::{Version, decode, encode};
-use sudare_crypto::{Encoded, Hash, NodeKey};
+use sudare_crypto::{Encoded, Hash, NodeId, NodeKey};
 use sudare_disclosure::threshold::{Officer, OfficerKey};
 use sudare_disclosure::{Field, Fields};
 use sudare_ledger::access::{
     AccessEntry, AccessError, AccessEvent, AccessLog, Desk, Grant, GrantId, LoggedEntry, Permit,
-    Revocation, Scope, SignedDesk, SignedGrant, Use,
+    Revocation, Scope, SignedDesk, SignedGrant, Use, sha256,
 };
 use sudare_ledger::audit::{Instruction, Regulator, Replay, Report};
 use sudare_ledger::bundle::Bundle;
@@ -541,5 +542,67 @@ proptest! {
             let trade = leg.trade.clone().filter(|_| shown(Field::Trade));
             prop_assert_eq!(&read.trade, &trade);
         }
+    }
+}
+
+#[test]
+fn accesses_are_those_of_the_specification() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/access.json");
+    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let bytes = |value: &Value| -> Vec<u8> {
+        let digits = value.as_str().unwrap();
+        let pair = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+        (0..digits.len()).step_by(2).map(pair).collect()
+    };
+    let list = |value: &Value| value.as_array().unwrap().clone();
+    let known: Desk = decode(&bytes(&vectors["desk"]), "a desk").unwrap();
+    let grant: Grant = decode(&bytes(&vectors["grant"]), "a grant").unwrap();
+    assert_eq!(grant.id().to_string(), vectors["grant_id"].as_str().unwrap());
+    // A node that is told the same keeps the same log.
+    let log = AccessLog { network: known.network, reader: known.reader };
+    let mut kv = MemoryKv::default();
+    let now = vectors["now"].as_u64().unwrap();
+    for (number, (entry, leaf)) in
+        list(&vectors["entries"]).iter().zip(list(&vectors["leaves"])).enumerate()
+    {
+        let entry: AccessEntry = decode(&bytes(entry), "an entry").unwrap();
+        assert_eq!(entry.hash().to_string(), leaf.as_str().unwrap());
+        let (tx, at) = (Tx::new(&kv), now + number as u64);
+        match entry.event.clone() {
+            AccessEvent::Desk(signed) => log.set_desk(&tx, at, &signed).unwrap().unwrap(),
+            AccessEvent::Granted(signed) => {
+                assert_eq!(AccessLog::add(&tx, at, &signed).unwrap(), Ok(grant.id()));
+            }
+            AccessEvent::Revoked(end) => AccessLog::revoke(&tx, at, &end).unwrap().unwrap(),
+            AccessEvent::Used(id, what) => {
+                assert_eq!(AccessLog::record(&tx, at, id, what).unwrap(), Ok(number as u64));
+            }
+            AccessEvent::Disclosed(_) => unreachable!("not in a regulator's log"),
+        }
+        let writes = tx.into_writes();
+        kv.apply(writes);
+        assert_eq!(AccessLog::entries(&kv, number as u64, 2).unwrap(), [entry]);
+    }
+    let root = log.checkpoint(&kv, &reader()).map(|signed| signed.unverified().root.to_string());
+    assert_eq!(root.ok().as_deref(), vectors["root"].as_str(), "whoever signs it");
+    let shown = |value: &Value| match Bundle::parse(&bytes(value)) {
+        Ok(Bundle::Access(shown)) => Some(*shown),
+        _ => None,
+    };
+    for file in list(&vectors["shown"]) {
+        assert_eq!(shown(&file).unwrap().verify(&known), Ok(()));
+        let again = Bundle::Access(Box::new(shown(&file).unwrap())).to_bytes();
+        assert_eq!(again, bytes(&file));
+    }
+    let custodian = NodeId(bytes(&vectors["custodian"]).try_into().unwrap());
+    for (file, content) in list(&vectors["disclosed"]).iter().zip([b"a", b"b", b"c"]) {
+        let shown = shown(file).unwrap();
+        let disclosure = shown.disclosed(custodian).unwrap();
+        assert_eq!(disclosure.file, sha256(content));
+        assert!(shown.disclosed(known.reader).is_err());
+    }
+    for case in list(&vectors["refused"]) {
+        let taken = shown(&case["file"]).is_some_and(|shown| shown.verify(&known).is_ok());
+        assert!(!taken, "{}", case["why"]);
     }
 }

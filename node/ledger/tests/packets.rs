@@ -25,11 +25,13 @@ use sudare_ledger::log::{Entry, EntryLeaf, EntryProof, FinalLeg};
 use sudare_ledger::messages::Settlement;
 use sudare_ledger::note::SlotSecrets;
 use sudare_ledger::packet::{
-    Anchor, Body, Content, Expected, Fork, ForkError, Packet, PacketError, ReadOutput, Shown,
-    ShownOutput, Verified,
+    Anchor, Body, Content, Expected, Fork, ForkError, NodeFork, Packet, PacketError, ReadOutput,
+    Shown, ShownOutput, Verified,
 };
 use sudare_ledger::transaction::CommitError;
-use sudare_ledger::tree::{ConsistencyProof, MemoryTree, SignedCheckpoint, SignerName};
+use sudare_ledger::tree::{
+    Checkpoint, ConsistencyProof, LogKind, MemoryTree, SignedCheckpoint, SignerName,
+};
 
 const RECIPIENT: &str = "Example Audit";
 const NONCE: &str = "2031-07-19/1";
@@ -354,7 +356,7 @@ fn a_transaction_of_another_registrar_or_notary_is_not_shown_as_one_of_the_asset
         let size = world.tree.size();
         let origin = sudare_ledger::registrar::origin(body.core.network, body.core.id()).unwrap();
         let root = world.tree.root(size).unwrap();
-        let own = sudare_ledger::tree::Checkpoint { origin, size, root };
+        let own = Checkpoint { origin, size, root };
         let key = if strange == 2 { bob() } else { registrar() };
         body.checkpoint = own.sign(&key.id(), |text| key.sign_raw(text)).unwrap();
         let anchor = Anchor::Asset(body.core.id());
@@ -369,6 +371,7 @@ fn holds(world: &World, file: &[u8]) -> bool {
         Bundle::Packet(packet) => packet.verify(&world.expects()).is_ok(),
         Bundle::Fork(fork) => fork.verify().is_ok() && fork.core == world.asset.terms.core,
         Bundle::Receipt(receipt) => receipt.verify_of(&world.asset.terms.core).is_ok(),
+        Bundle::NodeFork(fork) => fork.verify().is_ok() && fork.node == notary().id(),
         Bundle::Statement(_) | Bundle::Access(_) => false,
     })
 }
@@ -384,7 +387,20 @@ fn every_byte_of_a_packet_evidence_or_receipt_counts() {
     let other = checkpoint(&world.asset, 3, Hash([7; 32]));
     let core = world.asset.terms.core.clone();
     let fork = Bundle::Fork(Box::new(Fork { core, one, other }));
-    for bundle in [packet, fork, Bundle::Receipt(Box::new(world.receipt()))] {
+    let of_notary = |root: u8| {
+        let origin =
+            SignerName::of_log(&network().to_string(), LogKind::Notary, &notary().id().0).unwrap();
+        let own = Checkpoint { origin, size: 3, root: Hash([root; 32]) };
+        own.sign(&notary().id(), |text| notary().sign_raw(text)).unwrap()
+    };
+    let node_fork =
+        NodeFork { version: Version, node: notary().id(), one: of_notary(1), other: of_notary(2) };
+    let same = NodeFork { other: of_notary(1), ..node_fork.clone() };
+    assert_eq!(same.verify(), Err(ForkError::Same));
+    let framed = NodeFork { node: bob().id(), ..node_fork.clone() };
+    assert!(matches!(framed.verify(), Err(ForkError::Checkpoint(_))));
+    let node_fork = Bundle::NodeFork(Box::new(node_fork));
+    for bundle in [packet, fork, node_fork, Bundle::Receipt(Box::new(world.receipt()))] {
         assert_every_byte_counts(&bundle.to_bytes(), |file| holds(&world, file));
     }
 }

@@ -1,11 +1,16 @@
 //! `sudare access`: a node's log of what was read under grants, and how others watch it (specs/access.md).
 
+mod watch;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use sudare_api::packet::CheckpointView;
-use sudare_ledger::access::{AccessEntry, AccessEvent, LoggedEntry, Use, origin};
+use sudare_crypto::NodeId;
+use sudare_ledger::access::{
+    AccessEntry, AccessEvent, Disclosure, LoggedEntry, Use, origin, sha256,
+};
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
 
@@ -25,6 +30,10 @@ pub(super) enum AccessCommand {
     Log(LogArgs),
     /// Fetch the checkpoint of a regulator's access log, and check that the log still has all that it had. A custodian may.
     Checkpoint(CheckpointArgs),
+    /// Watch another node's access log: keep its checkpoint, and refuse one that doesn't have all that was there before.
+    Watch(watch::WatchArgs),
+    /// Have it recorded that something that was read under a grant is handed out.
+    HandOut(HandOutArgs),
     /// Write one entry with what shows that it is in the log.
     Prove(ProveArgs),
     /// The same as `sudare verify`.
@@ -87,10 +96,27 @@ pub(super) struct OpeningArgs {
     out: PathBuf,
 }
 
+/// What is handed out.
+#[derive(Debug, Args)]
+pub(super) struct HandOutArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The grant that it was read under: its identity, or how it begins.
+    #[arg(long)]
+    grant: String,
+    /// To whom.
+    #[arg(long)]
+    recipient: String,
+    /// The file.
+    file: PathBuf,
+}
+
 pub(super) async fn run(command: AccessCommand, output: &Output) -> Result<(), Failure> {
     match command {
         AccessCommand::Log(args) => log(&args, output).await,
         AccessCommand::Checkpoint(args) => checkpoint(&args, output).await,
+        AccessCommand::Watch(args) => watch::run(&args, output).await,
+        AccessCommand::HandOut(args) => hand_out(&args, output).await,
         AccessCommand::Prove(args) => {
             let connection = Connection::open(&args.node.config)?;
             let shown = access::prove(&connection, args.entry).await?;
@@ -129,33 +155,17 @@ async fn log(args: &LogArgs, output: &Output) -> Result<(), Failure> {
 async fn checkpoint(args: &CheckpointArgs, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&args.node.config)?;
     let reader = connection.member(&args.of)?.id;
-    let unexpected = || Failure::Node("the node answered something else".into());
-    let answer = connection.peer_query(&reader, &PeerQuery::AccessCheckpoint).await?;
-    let PeerAnswer::Checkpoint(signed) = answer else { return Err(unexpected()) };
-    let open = |signed: &SignedCheckpoint| -> Result<Checkpoint, Failure> {
-        let name = origin(connection.node.network, reader);
-        let opened = name.and_then(|name| signed.open(&name, &reader).cloned());
-        opened.map_err(|error| Failure::CheckFailed(error.to_string()))
-    };
-    let new = open(&signed)?;
+    let signed = newest(&connection, reader).await?;
+    let new = open(&connection, reader, &signed)?;
     if let Some(file) = &args.known {
-        let old = open(&read_checkpoint(file)?)?;
-        let changed = || {
-            Failure::CheckFailed(format!(
+        let old = open(&connection, reader, &read_checkpoint(file)?)?;
+        if !extends(&connection, reader, &old, &new).await? {
+            return Err(Failure::CheckFailed(format!(
                 "the access log of {} had {} entries and does not begin with them any more: keep {} and ask the regulator",
                 args.of,
                 old.size,
                 file.display()
-            ))
-        };
-        if new.size < old.size || (new.size == old.size && new.root != old.root) {
-            return Err(changed());
-        }
-        if new.size > old.size {
-            let query = PeerQuery::AccessConsistency { old: old.size, new: new.size };
-            let answer = connection.peer_query(&reader, &query).await?;
-            let PeerAnswer::Consistency(proof) = answer else { return Err(unexpected()) };
-            proof.verify(old.size, &old.root, new.size, &new.root).map_err(|_| changed())?;
+            )));
         }
     }
     write_new(&args.out, signed.to_text().as_bytes())?;
@@ -163,6 +173,43 @@ async fn checkpoint(args: &CheckpointArgs, output: &Output) -> Result<(), Failur
     let text = format!("{} entries{joined}; root {}", new.size, new.root);
     output.result(&CheckpointView::of(&new), &text);
     Ok(())
+}
+
+/// The checkpoint of a node's access log, as it is now.
+async fn newest(connection: &Connection, reader: NodeId) -> Result<SignedCheckpoint, Failure> {
+    match connection.peer_query(&reader, &PeerQuery::AccessCheckpoint).await? {
+        PeerAnswer::Checkpoint(signed) => Ok(signed),
+        _ => Err(Failure::Node("the node answered something else".into())),
+    }
+}
+
+fn open(
+    connection: &Connection,
+    reader: NodeId,
+    signed: &SignedCheckpoint,
+) -> Result<Checkpoint, Failure> {
+    let name = origin(connection.node.network, reader);
+    let opened = name.and_then(|name| signed.open(&name, &reader).cloned());
+    opened.map_err(|error| Failure::CheckFailed(error.to_string()))
+}
+
+/// Whether the node's access log still begins with all that it had.
+async fn extends(
+    connection: &Connection,
+    reader: NodeId,
+    old: &Checkpoint,
+    new: &Checkpoint,
+) -> Result<bool, Failure> {
+    if new.size <= old.size {
+        return Ok(new.size == old.size && new.root == old.root);
+    }
+    let query = PeerQuery::AccessConsistency { old: old.size, new: new.size };
+    match connection.peer_query(&reader, &query).await? {
+        PeerAnswer::Consistency(proof) => {
+            Ok(proof.verify(old.size, &old.root, new.size, &new.root).is_ok())
+        }
+        _ => Err(Failure::Node("the node answered something else".into())),
+    }
 }
 
 async fn opening(args: &OpeningArgs, output: &Output) -> Result<(), Failure> {
@@ -177,6 +224,20 @@ async fn opening(args: &OpeningArgs, output: &Output) -> Result<(), Failure> {
     write_new(&args.out, &Bundle::Access(Box::new(shown)).to_bytes())?;
     output.note(NOT_LOGGED);
     output.result(&line, &format!("{}\npermit written to {}", line.text(), args.out.display()));
+    Ok(())
+}
+
+async fn hand_out(args: &HandOutArgs, output: &Output) -> Result<(), Failure> {
+    let connection = Connection::open(&args.node.config)?;
+    let grant = access::grant(&connection, &args.grant).await?;
+    let file =
+        std::fs::read(&args.file).map_err(|error| Failure::File(args.file.clone(), error))?;
+    let recipient = super::trade::text(&args.recipient, "a recipient")?;
+    let what = Use::HandedOut { file: sha256(&file), recipient };
+    let (shown, permit) = access::permit(&connection, grant.grant.id(), what).await?;
+    let line = EntryLine::of(permit.index(), &shown.entry);
+    output.note(NOT_LOGGED);
+    output.result(&line, &line.text());
     Ok(())
 }
 
@@ -228,6 +289,12 @@ impl EntryLine {
             }
             AccessEvent::Used(grant, Use::HandedOut { file, recipient }) => {
                 ("handed out", Some(*grant), format!("{file} to {recipient}"))
+            }
+            AccessEvent::Disclosed(disclosure) => {
+                let Disclosure { account, what, recipient, purpose, file, .. } = disclosure;
+                let what =
+                    format!("{what} of {account:?} to {recipient}, for {purpose}; SHA-256 {file}");
+                ("disclosed", None, what)
             }
         };
         let grant = grant.map(|id| id.to_string());

@@ -2,6 +2,8 @@
 
 mod witness;
 
+pub(super) use witness::keep;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};

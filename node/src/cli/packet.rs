@@ -5,9 +5,12 @@ mod account;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use sudare_api::packet::PacketView;
+use sudare_crypto::Encoded;
 use sudare_crypto::encoding::{Version, decode};
 use sudare_disclosure::{AssetTerms, SignedTerms};
+use sudare_ledger::access::{Disclosed, Disclosure, sha256};
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::custodian::{Custodian, Side, TradeKey, TradeView};
 use sudare_ledger::leg::TearOff;
@@ -22,6 +25,7 @@ use super::connect::Connection;
 use super::trade::{find, key_of, text};
 use super::verify::read_checkpoint;
 use super::{Failure, NodeArgs, Output};
+use crate::access;
 use crate::clock::now_ms;
 use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 
@@ -86,7 +90,8 @@ async fn transfer(args: TransferArgs, output: &Output) -> Result<(), Failure> {
     let checkpoint = checkpoint(&settlement.entry.checkpoint)?;
     let content = Content::Transfer(Box::new(shown));
     let body = address(&connection, &args.address, &terms, checkpoint, content).await?;
-    finish(&connection, body, &args.address, output)
+    let account = secrets.account.public();
+    finish(&connection, body, (account, Disclosed::Transfer), &args.address, output).await
 }
 
 /// What every packet says about itself.
@@ -114,10 +119,19 @@ pub(super) async fn address(
     })
 }
 
-/// Signs the packet, verifies it as its recipient will, and writes it.
-pub(super) fn finish(
+/// A packet, and where the custodian's access log says that it is handed out.
+#[derive(Serialize)]
+struct Handed {
+    #[serde(flatten)]
+    packet: PacketView,
+    access_entry: u64,
+}
+
+/// Signs the packet, verifies it as its recipient will, has it recorded whose it is and for whom, and writes it.
+pub(super) async fn finish(
     connection: &Connection,
     body: Body,
+    (account, what): (Encoded, Disclosed),
     args: &AddressArgs,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -130,9 +144,18 @@ pub(super) fn finish(
     let verified = packet.verify(&Expected { recipient, nonce, anchor });
     let verified = verified.map_err(|error| Failure::CheckFailed(error.to_string()))?;
     let view = PacketView::of(&packet, &verified);
-    write_new(&args.out, &Bundle::Packet(Box::new(packet)).to_bytes())?;
-    let text = format!("packet for {:?} written to {}", args.recipient, args.out.display());
-    output.result(&view, &text);
+    let Body { recipient, purpose, .. } = packet.body.clone();
+    let bytes = Bundle::Packet(Box::new(packet)).to_bytes();
+    let (asset, file) = (verified.asset, sha256(&bytes));
+    let disclosure = Disclosure { asset, account, what, recipient, purpose, file };
+    let access_entry = access::disclose(connection, disclosure).await?;
+    write_new(&args.out, &bytes)?;
+    let text = format!(
+        "packet for {:?} written to {}; entry {access_entry} of this node's access log says so",
+        args.recipient,
+        args.out.display()
+    );
+    output.result(&Handed { packet: view, access_entry }, &text);
     Ok(())
 }
 

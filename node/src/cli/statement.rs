@@ -8,6 +8,7 @@ use sudare_crypto::Hash;
 use sudare_crypto::encoding::{Version, decode};
 use sudare_crypto::proof::statement::Kind;
 use sudare_disclosure::AssetTerms;
+use sudare_ledger::access::{Disclosed, Disclosure, sha256};
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::messages::Settlement;
 use sudare_ledger::note::InvestorSeed;
@@ -19,6 +20,7 @@ use super::connect::Connection;
 use super::trade::text;
 use super::verify::{NOT_SHOWN, StatementView, VerifyArgs};
 use super::{Failure, NodeArgs, Output};
+use crate::access;
 use crate::operator::{PeerAnswer, PeerQuery};
 
 /// `sudare statement`.
@@ -89,10 +91,11 @@ async fn make(args: &MakeArgs, output: &Output) -> Result<(), Failure> {
     let Some((checkpoint, owned)) = live(&connection, &terms, &seed).await? else {
         return Err(Failure::Usage(format!("{investor} has no live notes of {}", args.asset)));
     };
+    let asset = terms.asset();
     let subject = Subject {
         version: Version,
         checkpoint,
-        account: Some(seed.account(terms.asset()).public()),
+        account: Some(seed.account(asset).public()),
         core: terms.core,
         recipient: text(&args.recipient, "a recipient")?,
         nonce,
@@ -100,9 +103,22 @@ async fn make(args: &MakeArgs, output: &Output) -> Result<(), Failure> {
     let made = Statement::make(subject, kind, (&owned, 0), (&[], args.of.unwrap_or(0)), &mut OsRng);
     let statement = made.map_err(failed)?;
     let view = StatementView::of(&statement);
-    write_new(&args.out, &Bundle::Statement(Box::new(statement)).to_bytes())?;
-    let text =
-        format!("{}\nwritten to {}\nnot shown: {NOT_SHOWN}", view.text(), args.out.display());
+    let bytes = Bundle::Statement(Box::new(statement)).to_bytes();
+    let disclosure = Disclosure {
+        asset,
+        account: seed.account(asset).public(),
+        what: Disclosed::Statement,
+        recipient: text(&args.recipient, "a recipient")?,
+        purpose: text(&view.statement, "what is stated")?,
+        file: sha256(&bytes),
+    };
+    let entry = access::disclose(&connection, disclosure).await?;
+    write_new(&args.out, &bytes)?;
+    let text = format!(
+        "{}\nwritten to {}; entry {entry} of this node's access log says so\nnot shown: {NOT_SHOWN}",
+        view.text(),
+        args.out.display()
+    );
     output.result(&view, &text);
     Ok(())
 }

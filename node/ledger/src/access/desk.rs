@@ -7,8 +7,8 @@ use sudare_crypto::encoding::{Version, encode};
 use sudare_crypto::{Hash, NodeId, NodeKey};
 
 use super::{
-    AccessEntry, AccessError, AccessEvent, DESK, Desk, Grant, GrantId, LoggedEntry, REVOCATION,
-    Revocation, SignedDesk, SignedGrant, Use, origin,
+    AccessEntry, AccessError, AccessEvent, DESK, Desk, Disclosure, Grant, GrantId, LoggedEntry,
+    REVOCATION, Revocation, SignedDesk, SignedGrant, Use, origin,
 };
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
 use crate::tree::{
@@ -131,6 +131,17 @@ impl AccessLog {
             Ok(()) => Ok(Ok(append(tx, now, AccessEvent::Used(id, what))?)),
             Err(error) => Ok(Err(error)),
         }
+    }
+
+    /// Records that a custodian is about to hand something out; gives the entry's index.
+    ///
+    /// Enforces [ACC-4].
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn disclose(tx: &Tx<'_>, now: u64, disclosure: Disclosure) -> Result<u64, StorageError> {
+        append(tx, now, AccessEvent::Disclosed(disclosure))
     }
 
     /// Who may give grants; none if that was never set.

@@ -4,7 +4,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::Version;
 use sudare_crypto::{Hash, NodeId};
 
-use super::{AccessEntry, AccessError, AccessEvent, Desk, Grant, Scope, SignedGrant, Use};
+use super::{
+    AccessEntry, AccessError, AccessEvent, Desk, Disclosure, Grant, Scope, SignedGrant, Use,
+};
+use crate::packet::node_log;
 use crate::tree::{CheckpointError, InclusionProof, LogKind, SignedCheckpoint, SignerName};
 
 /// An entry of an access log with what shows that it stands there.
@@ -58,6 +61,22 @@ impl LoggedEntry {
             }
             (None, AccessEvent::Used(..)) | (Some(_), _) => Err(AccessError::OtherUse),
             (None, _) => Ok(()),
+        }
+    }
+
+    /// What a custodian handed out, for somebody who knows the custodian; nothing in the file is left unchecked.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`]; [`AccessError::OtherUse`] if the entry is of something else.
+    pub fn disclosed(&self, custodian: NodeId) -> Result<&Disclosure, AccessError> {
+        let origin = node_log(&self.checkpoint, custodian)?;
+        let checkpoint = self.checkpoint.open(&origin, &custodian)?;
+        self.path.verify(&self.entry.hash(), self.index, checkpoint.size, &checkpoint.root)?;
+        self.checkpoint.witnesses()?;
+        match (&self.grant, &self.entry.event) {
+            (None, AccessEvent::Disclosed(disclosure)) => Ok(disclosure),
+            _ => Err(AccessError::OtherUse),
         }
     }
 

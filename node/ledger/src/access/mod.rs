@@ -1,4 +1,4 @@
-//! Grants, and the log of what is read under them (specs/access.md).
+//! Grants, and the logs of what is read under them and of what custodians disclose (specs/access.md).
 //!
 //! A read starts with a [`Grant`] that officers signed. What is to be read stands in the reader's access log before the reader
 //! gets the [`Permit`] without which nothing is read under a grant.
@@ -8,6 +8,7 @@ mod error;
 mod logged;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use sha2::{Digest, Sha256};
 use sudare_crypto::encoding::{Version, encode};
 use sudare_crypto::{Bounded, Encoded, Hash, NodeId, NodeSignature, Text};
 use sudare_disclosure::threshold::{Officer, OfficerKey};
@@ -146,6 +147,40 @@ pub enum Use {
     },
 }
 
+/// SHA-256 of a file that is handed out, as anybody's tools compute it.
+#[must_use]
+pub fn sha256(file: &[u8]) -> Hash {
+    Hash(Sha256::digest(file).into())
+}
+
+/// What a custodian hands to somebody who holds no key.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Disclosure {
+    /// The asset.
+    pub asset: AssetId,
+    /// Whose: the customer's account.
+    pub account: Encoded,
+    /// What it is.
+    pub what: Disclosed,
+    /// To whom, as the recipient calls itself.
+    pub recipient: Text<140>,
+    /// What for.
+    pub purpose: Text<140>,
+    /// SHA-256 of the file.
+    pub file: Hash,
+}
+
+/// A kind of disclosure.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Disclosed {
+    /// A packet of one transfer.
+    Transfer,
+    /// A packet of an account.
+    Account,
+    /// A statement, which shows a bound and no amount.
+    Statement,
+}
+
 /// An entry of an access log.
 #[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct AccessEntry {
@@ -168,6 +203,8 @@ pub enum AccessEvent {
     Revoked(Revocation),
     /// Something is about to be done under a grant.
     Used(GrantId, Use),
+    /// A custodian is about to hand something of a customer's to somebody.
+    Disclosed(Disclosure),
 }
 
 impl Desk {
@@ -331,6 +368,16 @@ impl AccessEntry {
     #[must_use]
     pub fn hash(&self) -> Hash {
         leaf_hash(&encode(self))
+    }
+}
+
+impl std::fmt::Display for Disclosed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Transfer => "packet of a transfer",
+            Self::Account => "packet of an account",
+            Self::Statement => "statement",
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::{decode, encode};
 
 use crate::access::LoggedEntry;
-use crate::packet::{Fork, Packet};
+use crate::packet::{Fork, NodeFork, Packet};
 use crate::statement::Statement;
 
 pub use receipt::{ReceiptError, ReceiptFile};
@@ -33,10 +33,12 @@ pub enum Bundle {
     Receipt(Box<ReceiptFile>),
     /// An entry of an access log.
     Access(Box<LoggedEntry>),
+    /// Two checkpoints of a notary's or access log that contradict each other.
+    NodeFork(Box<NodeFork>),
 }
 
 /// How many kinds of bundle there are.
-const KINDS: u8 = 5;
+const KINDS: u8 = 6;
 
 /// Why bytes are no bundle; says what to do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -101,7 +103,7 @@ impl Bundle {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Packet(_) => "disclosure packet",
-            Self::Fork(_) => "evidence of a fork",
+            Self::Fork(_) | Self::NodeFork(_) => "evidence of a fork",
             Self::Statement(_) => "statement",
             Self::Receipt(_) => "receipt",
             Self::Access(_) => "entry of an access log",

@@ -23,6 +23,7 @@ use sudare_crypto::derive::Seed;
 use sudare_crypto::{Encoded, Hash, NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 
+use crate::access::{AccessLog, Disclosure};
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
 use crate::leg::{Leg, LegSalt};
 use crate::messages::{Message, Proposal, Reason, Settlement};
@@ -90,6 +91,8 @@ pub enum Instruction {
     },
     /// Wants a trade cancelled: done if the other side wants it too before the transaction is signed.
     Cancel(TradeKey),
+    /// Records that something of a customer's is about to be handed out; the answer is the entry's index in the access log.
+    Disclose(Box<Disclosure>),
 }
 
 /// Work for the CPU pool.
@@ -165,6 +168,12 @@ pub(crate) struct Step<'a, 'b> {
 }
 
 impl Custodian {
+    /// The log of what it disclosed.
+    #[must_use]
+    pub fn access(&self) -> AccessLog {
+        AccessLog { network: self.network, reader: self.key.id() }
+    }
+
     /// The seed of an investor.
     #[must_use]
     pub fn investor_seed(&self, investor: &Investor) -> InvestorSeed {
@@ -236,6 +245,10 @@ impl Custodian {
                 Ok(begun.map_or(Err(Reason::NoMatch), |key| text(key.trade_id.as_str())))
             }
             Instruction::Cancel(key) => self.cancel(step, &key),
+            Instruction::Disclose(disclosure) => {
+                let index = AccessLog::disclose(step.tx, step.now, *disclosure)?;
+                Ok(text(&index.to_string()))
+            }
         }
     }
 

@@ -21,7 +21,7 @@ pub use account::{
     ACCOUNT_EVENTS_MAX, ReadAccount, ReadEvent, ShownAccount, ShownEvent, ShownSnapshot, still_held,
 };
 pub use error::PacketError;
-pub use fork::{Fork, ForkError};
+pub use fork::{Fork, ForkError, NodeFork, node_log};
 pub use leg::{Place, ShownLeg};
 pub use output::{ReadOutput, ShownOutput};
 

@@ -114,8 +114,12 @@ async fn extends(
     })
 }
 
-/// Replaces the checkpoint that was co-signed last; it is on disk when this returns.
-fn keep(folder: &Path, kept: &Path, checkpoint: &SignedCheckpoint) -> Result<(), Failure> {
+/// Replaces the checkpoint that was kept last; it is on disk when this returns.
+pub(in crate::cli) fn keep(
+    folder: &Path,
+    kept: &Path,
+    checkpoint: &SignedCheckpoint,
+) -> Result<(), Failure> {
     let failed = |error| Failure::File(kept.to_owned(), error);
     match fs::create_dir(folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),

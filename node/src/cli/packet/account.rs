@@ -4,6 +4,7 @@ use clap::Args;
 use sudare_crypto::encoding::decode;
 use sudare_crypto::{Bounded, Encoded, NodeId};
 use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::access::Disclosed;
 use sudare_ledger::custodian::Custodian;
 use sudare_ledger::messages::Settlement;
 use sudare_ledger::note::InvestorSeed;
@@ -73,10 +74,11 @@ pub(super) async fn run(args: AccountArgs, output: &Output) -> Result<(), Failur
         size: checkpoint.unverified().size,
         with_trade: !args.without_trade,
     };
+    let account = source.account;
     let shown = source.shown(args.from, args.until).await?;
     let content = Content::Account(Box::new(shown));
     let body = address(&connection, &args.address, &terms, checkpoint, content).await?;
-    finish(&connection, body, &args.address, output)
+    finish(&connection, body, (account, Disclosed::Account), &args.address, output).await
 }
 
 async fn newest(connection: &Connection, terms: &SignedTerms) -> Result<SignedCheckpoint, Failure> {

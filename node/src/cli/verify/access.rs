@@ -14,16 +14,25 @@ pub(super) fn verify(
     shown: &LoggedEntry,
     output: &Output,
 ) -> Result<(), Failure> {
-    args.only(KIND, &["--desk"])?;
-    let Some(desk) = &args.desk else {
-        return Err(Failure::Usage(
-            "an entry of an access log is verified with --desk FILE: the officers of its reader when the grant was given".into(),
-        ));
+    args.only(KIND, &["--desk", "--node"])?;
+    let (node, verified) = match (&args.desk, args.node()?) {
+        (Some(desk), None) => {
+            let desk = read_desk(desk)?;
+            shown.verify(&desk).map_err(|error| failed(&args.file, error))?;
+            let what = "the entry under the log's checkpoint, the reader's signature, and of a use the officers' under its grant";
+            (desk.reader, what.to_owned())
+        }
+        (None, Some(node)) => {
+            shown.disclosed(node).map_err(|error| failed(&args.file, error))?;
+            (node, "the entry under the log's checkpoint, the custodian's signature".to_owned())
+        }
+        _ => {
+            return Err(Failure::Usage(
+                "an entry of an access log is verified with --desk FILE, the officers of its reader when the grant was given, or a custodian's with --node ID".into(),
+            ));
+        }
     };
-    let desk = read_desk(desk)?;
-    shown.verify(&desk).map_err(|error| failed(&args.file, error))?;
     let line = EntryLine::of(shown.index, &shown.entry);
-    let text = format!("{}\nin the access log of node {}", line.text(), desk.reader);
-    let verified = "the entry under the log's checkpoint, the reader's signature, and of a use the officers' under its grant".into();
+    let text = format!("{}\nin the access log of node {node}", line.text());
     Report { kind: KIND, view: line, text, verified, not_shown: NOT_LOGGED }.print(output)
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use sudare_api::packet::CheckpointView;
 use sudare_crypto::NodeId;
 use sudare_disclosure::AssetCore;
-use sudare_ledger::tree::{Checkpoint, CheckpointError, LogKind, SignedCheckpoint, SignerName};
+use sudare_ledger::packet::node_log;
+use sudare_ledger::tree::{Checkpoint, CheckpointError, SignedCheckpoint, SignerName};
 
 use super::super::asset::read;
 use super::{Failure, Output, Report, VerifyArgs, digits, failed};
@@ -38,8 +39,9 @@ pub(super) fn verify(args: &VerifyArgs, bytes: &[u8], output: &Output) -> Result
             (open_checkpoint(&checkpoint, &core)?, whose, Some(core.network.to_string()))
         }
         (None, Some(node)) => {
-            let opened =
-                open_by_node(&checkpoint, node).map_err(|error| failed(&args.file, error))?;
+            let origin = node_log(&checkpoint, node);
+            let opened = origin.and_then(|origin| checkpoint.open(&origin, &node).cloned());
+            let opened = opened.map_err(|error| failed(&args.file, error))?;
             (opened, format!("what node {node} keeps, signed by it"), None)
         }
         _ => {
@@ -70,22 +72,6 @@ pub(super) fn verify(args: &VerifyArgs, bytes: &[u8], output: &Output) -> Result
     );
     let view = CheckpointView::of(&opened);
     Report { kind: KIND, view, text, verified, not_shown: NOT_SHOWN }.print(output)
-}
-
-/// A checkpoint of a log that is named after the node that keeps it.
-fn open_by_node(
-    checkpoint: &SignedCheckpoint,
-    node: NodeId,
-) -> Result<Checkpoint, CheckpointError> {
-    let found = &checkpoint.unverified().origin;
-    let network = found.as_str().split('/').nth(1).unwrap_or_default();
-    let access = SignerName::of_log(network, LogKind::Access, &node.0)?;
-    let origin = if *found == access {
-        access
-    } else {
-        SignerName::of_log(network, LogKind::Notary, &node.0)?
-    };
-    checkpoint.open(&origin, &node).cloned()
 }
 
 /// Checks that a node co-signed the checkpoint.

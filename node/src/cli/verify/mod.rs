@@ -61,10 +61,11 @@ pub(super) struct VerifyArgs {
     /// Of an asset's checkpoint or a receipt: the asset's definition, as `asset define` or `checkpoint fetch` writes it.
     #[arg(long, value_name = "FILE")]
     core: Option<PathBuf>,
-    /// Of a receipt, or a checkpoint of a notary's or regulator's log: the node whose word it must be, as 64 hexadecimal digits.
+    /// Of a receipt, of a custodian's access log's entry, of a checkpoint of a notary's or access log or evidence against it: the
+    /// node whose word it must be, as 64 hexadecimal digits.
     #[arg(long, value_name = "ID")]
     node: Option<String>,
-    /// Of an entry of an access log: the reader's desk, as `sudare grant desk` wrote it.
+    /// Of an entry of a regulator's access log: its desk, as `sudare grant desk` wrote it.
     #[arg(long, value_name = "FILE")]
     desk: Option<PathBuf>,
 }
@@ -82,6 +83,7 @@ pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
         Bundle::Statement(statement) => statement::verify(args, statement, output),
         Bundle::Receipt(file) => receipt::verify(args, file, output),
         Bundle::Access(entry) => access::verify(args, entry, output),
+        Bundle::NodeFork(fork) => fork::verify_node(args, fork, output),
     }
 }
 
