@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod approvals;
+pub mod calendar;
 pub mod http;
 pub mod masters;
 pub mod packet;
