@@ -8,3 +8,7 @@ pub mod element;
 #[cfg(target_arch = "x86_64")]
 pub mod field8;
 pub mod processor;
+#[cfg(target_arch = "x86_64")]
+pub mod secret;
+#[cfg(target_arch = "x86_64")]
+pub mod walk;

@@ -9,7 +9,16 @@ pub type Action<'a> = &'a mut dyn FnMut() -> Result<(), Failed>;
 
 /// CPU time that this thread has used, ns.
 pub(super) fn thread_ns() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    ns(ClockId::ThreadCPUTime)
+}
+
+/// Time since the machine started, ns.
+pub(super) fn wall_ns() -> u64 {
+    ns(ClockId::Monotonic)
+}
+
+fn ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)

@@ -1,37 +1,84 @@
-//! The range prover beside that of the `bulletproofs` crate, on the same randomness.
+//! The range prover on every path of this processor beside that of the `bulletproofs` crate, on the same randomness.
 
 use bulletproofs::{BulletproofGens, PedersenGens, RangeProof};
 use merlin::Transcript;
 use sudare_crypto::proof::amount::Opening;
-use sudare_crypto::proof::range::{self, BITS};
+use sudare_crypto::proof::range::{self, BITS, Path};
 use sudare_crypto::{LedgerTranscript, Scalar};
 use sudare_ledger::testing;
 
-use super::clock::medians_us;
+use super::clock::{float, median, medians_us, wall_ns};
 use super::{Failed, Report, Topic};
 
-/// Values of a proof, and the keys of what it costs. The first is a transfer's, the last has no tables.
-const SIZES: [(u8, [&str; 3]); 4] = [
-    (2, ["prove_us", "prove_crate_us", "ratio"]),
-    (1, ["prove_1_us", "prove_crate_1_us", "ratio_1"]),
-    (4, ["prove_4_us", "prove_crate_4_us", "ratio_4"]),
-    (16, ["prove_16_us", "prove_crate_16_us", "ratio_16"]),
+/// Values of a proof, and the keys of what it costs. The first is a transfer's, the last the largest leg's.
+const SIZES: [(u8, [&str; 5]); 5] = [
+    (2, ["prove_us", "prove_portable_us", "prove_crate_us", "ratio", "ratio_portable"]),
+    (1, ["prove_1_us", "prove_portable_1_us", "prove_crate_1_us", "ratio_1", "ratio_portable_1"]),
+    (4, ["prove_4_us", "prove_portable_4_us", "prove_crate_4_us", "ratio_4", "ratio_portable_4"]),
+    (
+        16,
+        [
+            "prove_16_us",
+            "prove_portable_16_us",
+            "prove_crate_16_us",
+            "ratio_16",
+            "ratio_portable_16",
+        ],
+    ),
+    (
+        64,
+        [
+            "prove_64_us",
+            "prove_portable_64_us",
+            "prove_crate_64_us",
+            "ratio_64",
+            "ratio_portable_64",
+        ],
+    ),
 ];
 
 /// Measures the topic.
 pub(super) fn run(quick: bool) -> Result<Report, Failed> {
-    let rounds = if quick { 3 } else { 31 };
     let title = "range proofs, and the bulletproofs crate proving the same; CPU time of one thread";
     let mut report = Report::new(Topic::Proving, title);
-    for (values, [ours, peers, ratio]) in SIZES {
+    let fastest = Path::of_this_processor().last().unwrap_or(Path::Portable);
+    for (values, [ours, portable, peers, ratio, ratio_portable]) in SIZES {
+        let rounds = if quick {
+            3
+        } else if values > 16 {
+            9
+        } else {
+            31
+        };
         let prover = Prover::new(values);
-        let [us, crate_us] =
-            medians_us(rounds, [&mut || prover.ours(), &mut || prover.by_the_crate()])?;
-        report.value(ours, us, "us", format!("proving {values} values of 64 bits"));
+        let [us, portable_us, crate_us] = medians_us(
+            rounds,
+            [&mut || prover.by(fastest), &mut || prover.by(Path::Portable), &mut || {
+                prover.by_the_crate()
+            }],
+        )?;
+        let limit = crate_us.max(f64::MIN_POSITIVE);
+        report.value(ours, us, "us", format!("proving {values} values of 64 bits, {fastest:?}"));
+        report.value(portable, portable_us, "us", "the same, portable");
         report.value(peers, crate_us, "us", "the crate proving the same");
-        report.value(ratio, us / crate_us.max(f64::MIN_POSITIVE), "", "ours / the crate's");
+        report.value(ratio, us / limit, "", "ours / the crate's");
+        report.value(ratio_portable, portable_us / limit, "", "the same, portable");
     }
+    let largest = Prover::new(64);
+    let (mut one, mut all) = (Vec::new(), Vec::new());
+    for _ in 0..if quick { 1 } else { 9 } {
+        one.push(on_the_clock_us(|| largest.by(fastest))?);
+        all.push(on_the_clock_us(|| largest.on_all_cores())?);
+    }
+    report.value("wall_64_us", median(one), "us", "64 values on the clock, one thread");
+    report.value("wall_64_all_us", median(all), "us", "the same on all cores");
     Ok(report)
+}
+
+fn on_the_clock_us(action: impl FnOnce() -> Result<(), Failed>) -> Result<f64, Failed> {
+    let before = wall_ns();
+    action()?;
+    Ok(float(wall_ns().saturating_sub(before)) / 1_000.0)
 }
 
 /// What is proved again and again.
@@ -55,7 +102,12 @@ impl Prover {
         }
     }
 
-    fn ours(&self) -> Result<(), Failed> {
+    fn by(&self, path: Path) -> Result<(), Failed> {
+        let transcript = &mut LedgerTranscript::new(b"sudare/measure/v1", b"");
+        Ok(range::prove_by(path, &self.openings, transcript, &mut testing::rng(2)).map(drop)?)
+    }
+
+    fn on_all_cores(&self) -> Result<(), Failed> {
         let transcript = &mut LedgerTranscript::new(b"sudare/measure/v1", b"");
         Ok(range::prove(&self.openings, transcript, &mut testing::rng(2)).map(drop)?)
     }

@@ -5,7 +5,7 @@ use curve25519_dalek::RistrettoPoint;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use sudare_crypto::proof::amount::Opening;
-use sudare_crypto::proof::range;
+use sudare_crypto::proof::range::{self, Path};
 use sudare_crypto::proof::tag::{self, SpendKey};
 use sudare_crypto::{Encoded, Hash, LedgerTranscript, Scalar, Secret, point};
 use sudare_ledger::testing;
@@ -22,11 +22,12 @@ type Subject = fn(u64, &Scalar, &mut ChaCha20Rng) -> Result<(), Failed>;
 /// Measures the topic.
 pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     let (often, seldom) = if quick { (200, 20) } else { (40_000, 4_000) };
-    let subjects: [(&str, usize, Subject, &str); 5] = [
+    let subjects: [(&str, usize, Subject, &str); 6] = [
         ("t_commit", often, committed, "committing to a value"),
         ("t_encrypt", often, encrypted, "encrypting it to two keys"),
         ("t_spend", often, signed, "signing for a spend"),
-        ("t_range", seldom, proved, "proving its range"),
+        ("t_range", seldom, proved, "proving its range, by the fastest path of this processor"),
+        ("t_range_portable", seldom, proved_portably, "proving its range without vectors of ours"),
         ("t_control", often, control, "a multiplication in variable time, which must show"),
     ];
     let title =
@@ -58,6 +59,12 @@ fn signed(_: u64, secret: &Scalar, rng: &mut ChaCha20Rng) -> Result<(), Failed> 
 fn proved(value: u64, secret: &Scalar, rng: &mut ChaCha20Rng) -> Result<(), Failed> {
     let transcript = &mut LedgerTranscript::new(b"sudare/measure/v1", b"");
     range::prove(&[Opening { value, blinding: *secret }], transcript, rng)?;
+    Ok(())
+}
+
+fn proved_portably(value: u64, secret: &Scalar, rng: &mut ChaCha20Rng) -> Result<(), Failed> {
+    let transcript = &mut LedgerTranscript::new(b"sudare/measure/v1", b"");
+    range::prove_by(Path::Portable, &[Opening { value, blinding: *secret }], transcript, rng)?;
     Ok(())
 }
 

@@ -150,6 +150,21 @@ impl Field8 {
     }
 }
 
+/// The limbs as they stand in registers, for what works on them lane by lane.
+impl Field8 {
+    /// Of five limbs, none above `2^51 + 2^16`. Who has vectors has the processor that makes them.
+    #[inline(always)]
+    pub(crate) const fn of_vectors(limbs: Vectors) -> Self {
+        Self(limbs)
+    }
+
+    /// The five limbs.
+    #[inline(always)]
+    pub(crate) const fn vectors(self) -> Vectors {
+        self.0
+    }
+}
+
 macro_rules! operators {
     ($($operation:ident $name:ident($($argument:ident)?);)*) => {$(
         impl $operation for Field8 {

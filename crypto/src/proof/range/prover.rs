@@ -1,48 +1,44 @@
 //! The prover of range proofs: Bünz et al. 2018, sections 4.2 and 3, to the byte what the `bulletproofs` crate makes of the same
-//! randomness, in three quarters of its time.
+//! randomness.
 //!
 //! The crate folds the generators in every round of the inner product argument, two multiplications for each. Here they stay
-//! for [`UNFOLDED`] rounds, whose points are sums over the generators at hand; then they are folded eight to one.
+//! for some rounds, whose points are sums over the generators at hand; then many are folded to one ([`Bases`]).
 //!
 //! Everything up to `l(x)` and `r(x)` takes constant time. These two vectors are what the protocol without the inner product
-//! argument sends to the verifier (section 4.1), so they may be seen, and what follows takes variable time, as in the crate.
+//! argument sends to the verifier (section 4.1), so they may be seen, and what follows may take variable time, as in the crate.
 
 use ark_ff::Field;
 use curve25519_dalek::ristretto::RistrettoPoint;
-use curve25519_dalek::traits::{MultiscalarMul, VartimeMultiscalarMul};
 use merlin::Transcript;
 use rand_core::CryptoRngCore;
 use subtle::{Choice, ConditionallySelectable};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::BITS;
+use super::bases::Bases;
 use super::generators::of_value;
+use super::{BITS, Path};
 use crate::field::{Fr, field, scalar};
-use crate::point::{B_BLINDING, commit, times_b, times_b_blinding};
+use crate::point::{commit, times_b, times_b_blinding};
 use crate::proof::amount::Opening;
 use crate::{Scalar, numbered, pairs};
 
-/// How many rounds pass before generators are folded.
-const UNFOLDED: u32 = 3;
-/// So few generators are never folded.
-const FEW: usize = 16;
-
-/// Proves the ranges of the openings, and of zeroes without a blinding that make their number a power of two. None for more values
-/// than there are generators.
+/// Proves the ranges of the openings, and of zeroes without a blinding that make their number a power of two, by a path and so many
+/// threads. None for more values than there are generators.
 pub(super) fn prove(
+    by: (Path, usize),
     openings: &[Opening],
     transcript: Transcript,
     rng: &mut impl CryptoRngCore,
 ) -> Option<Vec<u8>> {
     let mut values = openings.to_vec();
     values.resize(openings.len().next_power_of_two(), Opening { value: 0, blinding: Scalar::ZERO });
-    let mut bases = Bases::of(values.len())?;
+    let mut bases = Bases::of(values.len(), by)?;
     let mut proof = Proof { transcript, bytes: Vec::new() };
     proof.begin(&values)?;
 
     let secrets = Secrets::draw(values.len(), rng);
     proof.point(b"A", &secrets.bits(&values)?);
-    proof.point(b"S", &secrets.masks(&bases));
+    proof.append(b"S", &bases.masks(&secrets.s_blinding, &secrets.s_l, &secrets.s_r)?);
     let (y, z) = (proof.challenge(b"y"), proof.challenge(b"z"));
 
     let polynomials = Polynomials::of(&values, &secrets, y, z);
@@ -64,9 +60,9 @@ pub(super) fn prove(
     proof.scalar(b"t_x", &inner(&l, &r));
     proof.scalar(b"t_x_blinding", &t_x_blinding);
     proof.scalar(b"e_blinding", &(secrets.a_blinding + x * secrets.s_blinding));
-    let q = times_b(&proof.challenge(b"w"));
-    bases.divide_h(&y)?;
-    proof.inner_product(bases, public(&l), public(&r), &q)?;
+    let w = field(&proof.challenge(b"w"));
+    bases.divide_h(field(&y).inverse()?);
+    proof.inner_product(bases, public(&l), public(&r), w)?;
     Some(proof.bytes)
 }
 
@@ -124,26 +120,27 @@ impl Proof {
         Scalar::from_bytes_mod_order_wide(&wide)
     }
 
-    /// The inner product argument for `<a, b>` under `q`.
+    /// The inner product argument for `<a, b>` under `w*B`.
     fn inner_product(
         &mut self,
         mut bases: Bases,
         mut a: Vec<Fr>,
         mut b: Vec<Fr>,
-        q: &RistrettoPoint,
+        w: Fr,
     ) -> Option<()> {
         self.transcript.append_message(b"dom-sep", b"ipp v1");
         self.transcript.append_u64(b"n", u64::try_from(a.len()).ok()?);
         while a.len() > 1 {
+            let (left, right) = bases.round(&a, &b, w)?;
+            self.append(b"L", &left);
+            self.append(b"R", &right);
             let (a_left, a_right) = a.split_at(a.len() / 2);
             let (b_left, b_right) = b.split_at(b.len() / 2);
-            self.point(b"L", &bases.left(a_left, b_right, q)?);
-            self.point(b"R", &bases.right(a_right, b_left, q)?);
             let u = field(&self.challenge(b"u"));
             let inverse = u.inverse()?;
             a = folded(a_left, a_right, u, inverse)?;
             b = folded(b_left, b_right, inverse, u)?;
-            bases.next_round(u, inverse);
+            bases.next_round(u, inverse)?;
         }
         self.bytes.extend(scalar(a.first()?).as_bytes());
         self.bytes.extend(scalar(b.first()?).as_bytes());
@@ -207,13 +204,6 @@ impl Secrets {
         }
         Some(sum)
     }
-
-    /// `S`, which commits to what hides the bits.
-    fn masks(&self, bases: &Bases) -> RistrettoPoint {
-        let scalars = [&self.s_blinding].into_iter().chain(&*self.s_l).chain(&*self.s_r);
-        let points = [&*B_BLINDING].into_iter().chain(&bases.g.points).chain(&bases.h.points);
-        RistrettoPoint::multiscalar_mul(scalars, points)
-    }
 }
 
 /// The bit of a secret value.
@@ -254,122 +244,6 @@ impl Polynomials {
     }
 }
 
-/// The generators of a round.
-struct Bases {
-    g: Side,
-    h: Side,
-}
-
-/// One side's generators of a round, `n` points: point `i` is the sum over `j` of `by[j] * factors[j*n + i] * points[j*n + i]`.
-struct Side {
-    points: Vec<RistrettoPoint>,
-    factors: Vec<Fr>,
-    by: Vec<Fr>,
-}
-
-impl Bases {
-    /// The generators of so many values.
-    fn of(values: usize) -> Option<Self> {
-        let (mut g, mut h) = (Vec::new(), Vec::new());
-        for value in 0..u8::try_from(values).ok()? {
-            let chain = of_value(value)?;
-            g.extend(&chain.g);
-            h.extend(&chain.h);
-        }
-        Some(Self { g: Side::of(g), h: Side::of(h) })
-    }
-
-    /// Makes `y^-k * H_k` of each `H_k`.
-    fn divide_h(&mut self, y: &Scalar) -> Option<()> {
-        let inverse = field(y).inverse()?;
-        let mut power = Fr::ONE;
-        for factor in &mut self.h.factors {
-            *factor *= power;
-            power *= inverse;
-        }
-        Some(())
-    }
-
-    /// `L` of a round: `<a_l, G_r> + <b_r, H_l> + <a_l, b_r>*q`.
-    fn left(&self, a_l: &[Fr], b_r: &[Fr], q: &RistrettoPoint) -> Option<RistrettoPoint> {
-        self.sum((a_l, a_l.len()), (b_r, 0), q)
-    }
-
-    /// `R` of a round: `<a_r, G_l> + <b_l, H_r> + <a_r, b_l>*q`.
-    fn right(&self, a_r: &[Fr], b_l: &[Fr], q: &RistrettoPoint) -> Option<RistrettoPoint> {
-        self.sum((a_r, 0), (b_l, b_l.len()), q)
-    }
-
-    /// The sum of half-vectors, each with the number of the generator at which its half begins.
-    fn sum(
-        &self,
-        (a, at_g): (&[Fr], usize),
-        (b, at_h): (&[Fr], usize),
-        q: &RistrettoPoint,
-    ) -> Option<RistrettoPoint> {
-        let product: Fr = pairs(a, b)?.map(|(a, b)| *a * b).sum();
-        let (mut scalars, mut points) = (vec![scalar(&product)], vec![*q]);
-        self.g.add(a, at_g, &mut scalars, &mut points)?;
-        self.h.add(b, at_h, &mut scalars, &mut points)?;
-        Some(RistrettoPoint::vartime_multiscalar_mul(scalars, points))
-    }
-
-    /// Goes on with half as many generators: `G' = u^-1*G_l + u*G_r`, `H' = u*H_l + u^-1*H_r`.
-    fn next_round(&mut self, u: Fr, inverse: Fr) {
-        self.g.next_round(inverse, u);
-        self.h.next_round(u, inverse);
-    }
-}
-
-impl Side {
-    fn of(points: Vec<RistrettoPoint>) -> Self {
-        let factors = vec![Fr::ONE; points.len()];
-        Self { points, factors, by: vec![Fr::ONE] }
-    }
-
-    /// Adds the terms of half a vector, with the generators from number `begin` on.
-    fn add(
-        &self,
-        vector: &[Fr],
-        begin: usize,
-        scalars: &mut Vec<Scalar>,
-        points: &mut Vec<RistrettoPoint>,
-    ) -> Option<()> {
-        let n = vector.len().checked_mul(2)?;
-        let end = begin.checked_add(vector.len())?;
-        let (mut by, mut factors) = (self.by.iter(), self.factors.chunks_exact(n));
-        for block in self.points.chunks_exact(n) {
-            let by = by.next()?;
-            let factors = pairs(vector, factors.next()?.get(begin..end)?)?;
-            scalars.extend(factors.map(|(x, factor)| scalar(&(*x * factor * by))));
-            points.extend(block.get(begin..end)?);
-        }
-        Some(())
-    }
-
-    fn next_round(&mut self, left: Fr, right: Fr) {
-        self.by = self.by.iter().flat_map(|by| [*by * left, *by * right]).collect();
-        if self.points.len() > FEW && self.by.len() >= 1 << UNFOLDED {
-            *self = Self::of(self.folded());
-        }
-    }
-
-    /// The generators as single points.
-    fn folded(&self) -> Vec<RistrettoPoint> {
-        let n = self.points.len() / self.by.len().max(1);
-        let generator = |begin: usize| {
-            let points = self.points.iter().skip(begin).step_by(n);
-            let mut by = self.by.iter();
-            let factors = self.factors.iter().skip(begin).step_by(n);
-            // Collected, as their number must be known beforehand.
-            let scalars: Vec<Scalar> =
-                factors.filter_map(|factor| Some(scalar(&(*factor * by.next()?)))).collect();
-            RistrettoPoint::vartime_multiscalar_mul(scalars, points)
-        };
-        (0..n).map(generator).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bulletproofs::{BulletproofGens, PedersenGens, RangeProof};
@@ -406,7 +280,13 @@ mod tests {
                 &mut rng.clone(),
             )
             .unwrap();
-            assert_eq!(prove(&openings, transcript, rng).unwrap(), crates.to_bytes(), "{count}");
+            for path in Path::of_this_processor() {
+                for threads in [1, 3] {
+                    let (by, rng) = ((path, threads), &mut rng.clone());
+                    let ours = prove(by, &openings, transcript.clone(), rng).unwrap();
+                    assert_eq!(ours, crates.to_bytes(), "{count} values, {path:?}, {threads}");
+                }
+            }
         }
     }
 }

@@ -1,0 +1,111 @@
+//! The generators of the inner product argument and the sums over them, on either path.
+
+#[cfg(target_arch = "x86_64")]
+use super::vector;
+use super::{Path, portable};
+use crate::Scalar;
+use crate::field::Fr;
+
+/// The generators of a round, `G` and `H`.
+pub(super) enum Bases {
+    /// See [`Path::Portable`].
+    Portable(portable::Bases),
+    /// See [`Path::Ifma`].
+    #[cfg(target_arch = "x86_64")]
+    Vector(vector::Bases),
+}
+
+impl Bases {
+    /// Those of so many values; none for more than there are, or if the processor lacks the path.
+    pub(super) fn of(values: usize, (path, threads): (Path, usize)) -> Option<Self> {
+        match path {
+            Path::Portable => portable::Bases::of(values, threads).map(Self::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Path::Ifma => vector::Bases::of(values, threads).map(Self::Vector),
+            #[cfg(not(target_arch = "x86_64"))]
+            Path::Ifma => None,
+        }
+    }
+
+    /// The encoding of `blinding*B~ + <left, G> + <right, H>`, in constant time.
+    pub(super) fn masks(
+        &self,
+        blinding: &Scalar,
+        left: &[Scalar],
+        right: &[Scalar],
+    ) -> Option<[u8; 32]> {
+        match self {
+            Self::Portable(bases) => {
+                Some(bases.masks(blinding, left, right)?.compress().to_bytes())
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Vector(bases) => bases.masks(blinding, left, right),
+        }
+    }
+
+    /// Makes `inverse^k * H_k` of each `H_k`.
+    pub(super) fn divide_h(&mut self, inverse: Fr) {
+        match self {
+            Self::Portable(bases) => bases.divide_h(inverse),
+            #[cfg(target_arch = "x86_64")]
+            Self::Vector(bases) => bases.divide_h(inverse),
+        }
+    }
+
+    /// The encodings of a round's `L = <a_l, G_r> + <b_r, H_l> + <a_l, b_r>*w*B` and `R = <a_r, G_l> + <b_l, H_r> + <a_r, b_l>*w*B`.
+    pub(super) fn round(&self, a: &[Fr], b: &[Fr], w: Fr) -> Option<([u8; 32], [u8; 32])> {
+        match self {
+            Self::Portable(bases) => {
+                let [left, right] = bases.round(a, b, w)?;
+                Some((left.compress().to_bytes(), right.compress().to_bytes()))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Vector(bases) => bases.round(a, b, w),
+        }
+    }
+
+    /// Goes on with half as many generators: `G' = u^-1*G_l + u*G_r`, `H' = u*H_l + u^-1*H_r`.
+    pub(super) fn next_round(&mut self, u: Fr, inverse: Fr) -> Option<()> {
+        match self {
+            Self::Portable(bases) => bases.next_round(u, inverse),
+            #[cfg(target_arch = "x86_64")]
+            Self::Vector(bases) => bases.next_round(u, inverse)?,
+        }
+        Some(())
+    }
+}
+
+/// What `work` makes of each part, in order, on so many threads.
+pub(super) fn together<T: Sync, R: Send>(
+    threads: usize,
+    parts: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let share = parts.len().div_ceil(threads.max(1)).max(1);
+    let mut shares = parts.chunks(share);
+    let Some(own) = shares.next() else { return Vec::new() };
+    let work = |parts: &[T]| parts.iter().map(&work).collect::<Vec<R>>();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = shares.map(|parts| scope.spawn(|| work(parts))).collect();
+        let mut results = work(own);
+        for other in others {
+            results.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        results
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_come_back_in_order_however_many_threads_there_are() {
+        let parts: Vec<u32> = (0..17).collect();
+        let expected: Vec<u32> = parts.iter().map(|part| part * 3).collect();
+        for threads in [0, 1, 2, 5, 17, 40] {
+            assert_eq!(together(threads, &parts, |part| part * 3), expected, "{threads}");
+        }
+        assert_eq!(together(3, &[], |part: &u32| *part), []);
+    }
+}
