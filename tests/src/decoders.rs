@@ -6,7 +6,7 @@ use sudare::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 use sudare::runtime::Status;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::linear::LinearProof;
-use sudare_disclosure::dlog::Search;
+use sudare_disclosure::dlog::{Search, Table, TableBuilder};
 use sudare_disclosure::{Section, SignedTerms};
 use sudare_ledger::access::LoggedEntry;
 use sudare_ledger::bundle::Bundle;
@@ -48,6 +48,8 @@ pub const TARGETS: &[Target] = &[
     ("checkpoint text", checkpoint),
     ("bundle", bundle),
     ("search file", |bytes| Search::from_bytes(bytes).is_ok()),
+    ("table of logarithms", table),
+    ("table under way", |bytes| TableBuilder::from_bytes(bytes, 1).is_ok()),
 ];
 
 /// Runs one target.
@@ -69,6 +71,12 @@ fn one_encoding<T: BorshSerialize + BorshDeserialize>(bytes: &[u8]) -> bool {
 fn bundle(bytes: &[u8]) -> bool {
     let Ok(bundle) = Bundle::parse(bytes) else { return false };
     assert!(bundle.to_bytes() == bytes, "two files of one bundle");
+    true
+}
+
+fn table(bytes: &[u8]) -> bool {
+    let Ok(table) = Table::from_bytes(bytes) else { return false };
+    assert!(table.to_bytes() == bytes, "two files of one table");
     true
 }
 

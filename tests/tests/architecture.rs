@@ -18,7 +18,7 @@ use serde_json::Value;
 const EDGES: &[(&str, &[&str])] = &[
     ("sudare-kernels", &[]),
     ("sudare-crypto", &["sudare-kernels"]),
-    ("sudare-disclosure", &["sudare-crypto"]),
+    ("sudare-disclosure", &["sudare-crypto", "sudare-kernels"]),
     ("sudare-ledger", &["sudare-crypto", "sudare-disclosure"]),
     ("sudare-api", &["sudare-crypto", "sudare-disclosure", "sudare-ledger"]),
     ("sudare", &["sudare-api", "sudare-crypto", "sudare-disclosure", "sudare-ledger"]),

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+
+use super::frame::{Frame, FrameError};
 
 /// Longer input is refused unread: all marks, all kangaroos, and some room.
 pub const CHECKPOINT_BYTES_MAX: usize = 32 << 20;
 
-const VERSION: u8 = 1;
-const DOMAIN: &[u8] = b"sudare dlog checkpoint";
-const HASH_BYTES: usize = 32;
+/// 2: marks by the reduced x coordinate.
+const FRAME: Frame =
+    Frame { domain: b"sudare dlog checkpoint", version: 2, bytes_max: CHECKPOINT_BYTES_MAX };
 
 /// Why a checkpoint is refused. Start the search anew, or go back to an older copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -25,7 +26,7 @@ pub enum CheckpointError {
     )]
     Damaged,
     /// Written by another version of this program.
-    #[error("checkpoint has version {found}, this program reads version {VERSION}")]
+    #[error("checkpoint has version {found}, this program reads version {}; start the search anew", FRAME.version)]
     Version {
         /// The version that the bytes name.
         found: u8,
@@ -67,35 +68,16 @@ pub(super) struct HerdSnapshot {
 }
 
 impl Snapshot {
-    /// Version byte, content, SHA-256 of both.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
-        // Writing to a vector does not fail; if it did, the hash would cover a prefix and reading would refuse it.
-        let _ = self.serialize(&mut bytes);
-        let hash = hash(&bytes);
-        bytes.extend_from_slice(&hash);
-        bytes
+        FRAME.seal(self)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        if bytes.len() > CHECKPOINT_BYTES_MAX {
-            return Err(CheckpointError::TooLong(bytes.len()));
-        }
-        let split = bytes.split_last_chunk::<HASH_BYTES>().ok_or(CheckpointError::Damaged)?;
-        let (content, found) = split;
-        if hash(content) != *found {
-            return Err(CheckpointError::Damaged);
-        }
-        match content.split_first() {
-            Some((&VERSION, body)) => {
-                Self::try_from_slice(body).map_err(|_| CheckpointError::Malformed("structure"))
-            }
-            Some((&found, _)) => Err(CheckpointError::Version { found }),
-            None => Err(CheckpointError::Damaged),
-        }
+        FRAME.open(bytes).map_err(|error| match error {
+            FrameError::TooLong(length) => CheckpointError::TooLong(length),
+            FrameError::Damaged => CheckpointError::Damaged,
+            FrameError::Version(found) => CheckpointError::Version { found },
+            FrameError::Structure => CheckpointError::Malformed("structure"),
+        })
     }
-}
-
-fn hash(content: &[u8]) -> [u8; HASH_BYTES] {
-    Sha256::new().chain_update(DOMAIN).chain_update(content).finalize().into()
 }

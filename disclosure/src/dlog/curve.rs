@@ -6,8 +6,13 @@
 
 use ark_ec::{AdditiveGroup, PrimeGroup};
 use ark_ed25519::{EdwardsAffine, EdwardsProjective, Fq};
-use ark_ff::{BigInteger, Field, MontFp, PrimeField};
+use ark_ff::{BigInt, BigInteger, Field, MontFp, PrimeField};
 use curve25519_dalek::ristretto::CompressedRistretto;
+#[cfg(target_arch = "x86_64")]
+use sudare_kernels::{
+    processor::Ifma,
+    walk::{self, Place, Walks},
+};
 
 /// A point of the prime-order subgroup, in the form in which starting points are computed.
 pub(super) type Edwards = EdwardsProjective;
@@ -66,6 +71,7 @@ pub(super) struct Lane {
     y: Fq,
     gap: Fq,
     before: Fq,
+    digest: Digest,
     /// What has been added since the origin, as a multiple of the base.
     pub(super) log: u128,
 }
@@ -74,25 +80,33 @@ impl Lane {
     /// A walker at `point`; `None` at the identity, which has no affine form.
     pub(super) fn new(point: &Edwards, log: u128) -> Option<Self> {
         let (x, y) = affine(point)?;
-        Some(Self { x, y, gap: Fq::ZERO, before: Fq::ZERO, log })
+        Some(Self { x, y, gap: Fq::ZERO, before: Fq::ZERO, digest: Digest::of(x), log })
     }
 
-    /// Bits of the place that choose the next step, that mark places, and that name a marked place.
-    ///
-    /// These are limbs of the field element as `ark-ff` stores it (in Montgomery form, fully reduced), which is a function
-    /// of the point and saves a conversion. Both `P` and `-P` have the same.
     pub(super) fn digest(&self) -> Digest {
-        let [choice, mark, name, _] = self.x.0.0;
-        Digest { choice, mark, name }
+        self.digest
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn place(&self) -> Place {
+        Place { x: bytes(self.x), y: bytes(self.y), log: self.log }
     }
 }
 
-/// See [`Lane::digest`].
+/// Bits of a place that choose the next step, that mark places, and that name a marked place: the lowest three of four words of the
+/// reduced x coordinate, so files with marks are good on every machine. Both `P` and `-P` have the same.
 #[derive(Clone, Copy)]
 pub(super) struct Digest {
     choice: u64,
     pub(super) mark: u64,
     pub(super) name: u64,
+}
+
+impl Digest {
+    fn of(x: Fq) -> Self {
+        let BigInt([choice, mark, name, _]) = x.into_bigint();
+        Self { choice, mark, name }
+    }
 }
 
 #[derive(Clone)]
@@ -123,6 +137,121 @@ impl Steps {
     }
 }
 
+/// Walkers that go together: in vectors where the processor can, else one by one; the same walks.
+pub(super) struct Lanes(Kind);
+
+enum Kind {
+    Portable {
+        lanes: Vec<Lane>,
+        steps: Steps,
+    },
+    #[cfg(target_arch = "x86_64")]
+    Vector(Box<Walks>),
+}
+
+impl Lanes {
+    /// By the fastest way of this processor.
+    pub(super) fn new(steps: &Steps, lanes: Vec<Lane>) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(ifma) = Ifma::detect() {
+            let places: Vec<Place> = lanes.iter().map(Lane::place).collect();
+            let steps = steps.0.each_ref().map(|step| Place {
+                x: bytes(step.x),
+                y: bytes(step.y),
+                log: step.log,
+            });
+            let walks = Walks::new(ifma, walk::Steps::new(&steps), &places);
+            return Self(Kind::Vector(Box::new(walks)));
+        }
+        Self::portable(steps, lanes)
+    }
+
+    /// One by one.
+    pub(super) fn portable(steps: &Steps, lanes: Vec<Lane>) -> Self {
+        Self(Kind::Portable { lanes, steps: steps.clone() })
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match &self.0 {
+            Kind::Portable { lanes, .. } => lanes.len(),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Vector(walks) => walks.len(),
+        }
+    }
+
+    /// Moves every walker one step; on an exceptional addition none has moved.
+    pub(super) fn advance(&mut self) -> Result<(), Exceptional> {
+        match &mut self.0 {
+            Kind::Portable { lanes, steps } => advance(lanes, steps),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Vector(walks) => walks.advance().map_err(|_| Exceptional),
+        }
+    }
+
+    /// The walkers at places whose mark ends in so many zero bits.
+    pub(super) fn at_marks(&self, bits: u32) -> Vec<AtMark> {
+        let mut found = Vec::new();
+        match &self.0 {
+            Kind::Portable { lanes, .. } => {
+                let mask = (1 << bits) - 1;
+                let marked =
+                    lanes.iter().enumerate().filter(|(_, lane)| lane.digest.mark & mask == 0);
+                found.extend(marked.map(|(index, lane)| AtMark {
+                    index,
+                    name: lane.digest.name,
+                    log: lane.log,
+                }));
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Vector(walks) => walks.marked(bits, |index| {
+                let Some(place) = walks.place(index) else { return };
+                let digest = Digest::of(Fq::from_le_bytes_mod_order(&place.x));
+                found.push(AtMark { index, name: digest.name, log: place.log });
+            }),
+        }
+        found
+    }
+
+    /// How far a walker has come.
+    pub(super) fn log(&self, index: usize) -> Option<u128> {
+        match &self.0 {
+            Kind::Portable { lanes, .. } => lanes.get(index).map(|lane| lane.log),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Vector(walks) => walks.place(index).map(|place| place.log),
+        }
+    }
+
+    /// Sets another in a walker's place.
+    pub(super) fn put(&mut self, index: usize, lane: &Lane) {
+        match &mut self.0 {
+            Kind::Portable { lanes, .. } => {
+                if let Some(place) = lanes.get_mut(index) {
+                    *place = lane.clone();
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Vector(walks) => walks.put(index, &lane.place()),
+        }
+    }
+}
+
+/// A walker at a mark.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AtMark {
+    pub(super) index: usize,
+    /// Names the place; two places have the same name with chance 2^-64.
+    pub(super) name: u64,
+    pub(super) log: u128,
+}
+
+#[cfg(target_arch = "x86_64")]
+fn bytes(element: Fq) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(element.into_bigint().0.map(u64::to_le_bytes).as_flattened());
+    bytes
+}
+
 /// A walker met a point that its step cannot be added to by the affine formula (`P = S` or `P = -S`).
 pub(super) struct Exceptional;
 
@@ -145,6 +274,7 @@ pub(super) fn advance(lanes: &mut [Lane], steps: &Steps) -> Result<(), Exception
         let x = slope.square() - lane.x - step.x;
         lane.y = slope * (lane.x - x) - lane.y;
         lane.x = x;
+        lane.digest = Digest::of(x);
         lane.log += step.log;
     }
     Ok(())
@@ -226,6 +356,31 @@ mod tests {
             let expected = start(lane.log);
             assert!(lane.log > 1 << 50 && lane.x == expected.x && lane.y == expected.y);
         }
+    }
+
+    #[test]
+    fn walkers_in_vectors_go_the_same_ways_as_one_by_one() {
+        let sizes = core::array::from_fn(|i| 2 << (i % 40));
+        let steps = Steps::new(&base(), &sizes).unwrap();
+        let start = |log: u128| Lane::new(&times(&base(), log), log).unwrap();
+        let lanes: Vec<Lane> = (0..45_u128).map(|i| start((1 << 50) + 2 * i + 1)).collect();
+        let mut fastest = Lanes::new(&steps, lanes.clone());
+        let mut portable = Lanes::portable(&steps, lanes);
+        for round in 0..200 {
+            assert!(fastest.advance().is_ok() && portable.advance().is_ok());
+            assert_eq!(fastest.at_marks(4), portable.at_marks(4));
+            let moved = start((1 << 60) + 2 * round + 1);
+            fastest.put(7, &moved);
+            portable.put(7, &moved);
+        }
+        assert_eq!((fastest.len(), portable.len()), (45, 45));
+        for index in 0..46 {
+            assert_eq!(fastest.log(index), portable.log(index));
+        }
+        let mut clash =
+            Lanes::new(&Steps::new(&base(), &[5; STEPS]).unwrap(), vec![start(9), start(5)]);
+        assert!(clash.advance().is_err());
+        assert_eq!(clash.log(0), Some(9));
     }
 
     #[test]

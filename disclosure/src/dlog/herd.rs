@@ -10,7 +10,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::curve::{Edwards, Lane, Steps, advance, times};
+use super::curve::{AtMark, Edwards, Lane, Lanes, Steps, times};
 
 /// Ranges narrower than this are searched as if they were this wide.
 const WIDTH_MIN: u128 = 1 << 20;
@@ -127,19 +127,11 @@ pub(super) fn is_tame(log: u128) -> bool {
     !log.is_multiple_of(2)
 }
 
-/// A kangaroo at a mark.
-pub(super) struct Mark {
-    /// Names the place; two places have the same name with chance 2^-64.
-    pub(super) name: u64,
-    pub(super) log: u128,
-    lane: usize,
-}
-
 /// The kangaroos of one worker.
 pub(super) struct Herd {
     field: Field,
-    lanes: Vec<Lane>,
-    pending: Vec<Mark>,
+    lanes: Lanes,
+    pending: Vec<AtMark>,
     steps_done: u64,
     exceptional: bool,
 }
@@ -159,6 +151,7 @@ impl Herd {
         // A wild kangaroo at the identity: v is not in the range.
         let lanes = lanes.unwrap_or_default();
         let exceptional = lanes.is_empty();
+        let lanes = Lanes::new(&field.steps, lanes);
         Self { field, lanes, pending: Vec::new(), steps_done, exceptional }
     }
 
@@ -168,7 +161,7 @@ impl Herd {
 
     /// How far the kangaroos have come.
     pub(super) fn logs(&self) -> Vec<u128> {
-        self.lanes.iter().map(|lane| lane.log).collect()
+        (0..self.lanes.len()).filter_map(|index| self.lanes.log(index)).collect()
     }
 
     pub(super) fn steps_done(&self) -> u64 {
@@ -183,51 +176,45 @@ impl Herd {
     /// Moves every kangaroo at least once; stops early when many marks wait to be collected.
     pub(super) fn run(&mut self, steps: u64) {
         let rounds = steps.div_ceil(self.field.plan.herd).max(1);
-        let mask = (1_u64 << self.field.plan.mark_bits) - 1;
         for _ in 0..rounds {
             if self.exceptional || self.pending.len() >= PENDING_MAX {
                 return;
             }
-            if advance(&mut self.lanes, &self.field.steps).is_err() {
+            if self.lanes.advance().is_err() {
                 self.exceptional = true;
                 return;
             }
             self.steps_done = self.steps_done.saturating_add(self.field.plan.herd);
-            for (lane, kangaroo) in self.lanes.iter().enumerate() {
-                let digest = kangaroo.digest();
-                if digest.mark & mask == 0 {
-                    self.pending.push(Mark { name: digest.name, log: kangaroo.log, lane });
-                }
-            }
+            self.pending.extend(self.lanes.at_marks(self.field.plan.mark_bits));
         }
     }
 
     /// The marks that were reached since the last call.
-    pub(super) fn take_marks(&mut self) -> Vec<Mark> {
+    pub(super) fn take_marks(&mut self) -> Vec<AtMark> {
         core::mem::take(&mut self.pending)
     }
 
     /// Moves a kangaroo that follows another a little forward, to a trail of its own; `hop` counts the search's hops.
-    pub(super) fn hop(&mut self, mark: &Mark, hop: u64) {
+    pub(super) fn hop(&mut self, mark: &AtMark, hop: u64) {
         let range = self.field.plan.mean_step.saturating_mul(2);
         let offset = 2 * (1 + draw(&self.field.seed, Use::Hop, hop, range));
-        let Some(lane) = self.lanes.get_mut(mark.lane) else { return };
-        match self.field.lane(lane.log + u128::from(offset)) {
-            Some(moved) => *lane = moved,
+        let Some(log) = self.lanes.log(mark.index) else { return };
+        match self.field.lane(log + u128::from(offset)) {
+            Some(moved) => self.lanes.put(mark.index, &moved),
             None => self.exceptional = true,
         }
     }
 }
 
 #[derive(Clone, Copy)]
-enum Use {
+pub(super) enum Use {
     Step,
     Start,
     Hop,
 }
 
 /// A number below `range`, the same for the same arguments.
-fn draw(seed: &[u8; 32], what: Use, index: u64, range: u64) -> u64 {
+pub(super) fn draw(seed: &[u8; 32], what: Use, index: u64, range: u64) -> u64 {
     let what = match what {
         Use::Step => [1_u8],
         Use::Start => [2],

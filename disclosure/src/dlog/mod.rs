@@ -9,6 +9,8 @@
 //!   2^33 at 64 bits, at most some 50 MiB (2^20 marks and 2^14 kangaroos; two or three times that for the moment in which a
 //!   checkpoint is written or read). It cannot prove absence: after eight times the expected steps it gives up
 //!   ([`Outcome::Exhausted`]), which befalls a value in range a few times in a million.
+//! - **Walks to a [`Table`]** made beforehand, by whoever has many to solve ([`TableBuilder`], [`TableSearch`]): with `2^(bits/3)`
+//!   entries, steps go down from `2 * 2^(bits/2)` to about `12 * 2^(bits/3)`. Nor do they prove absence.
 //!
 //! The search is a state object without clock, threads or entropy of its own. Its course is a function of its arguments
 //! and of how it is driven; the answer is checked against `V` before it is returned. Running time and memory access depend
@@ -51,16 +53,22 @@
 //! Sources: J. M. Pollard, *Monte Carlo methods for index computation (mod p)*, Math. Comp. 32 (1978), for the kangaroo
 //! method; P. C. van Oorschot and M. J. Wiener, *Parallel collision search with cryptanalytic applications*, J. Cryptology
 //! 12 (1999), for herds and distinguished points; D. J. Bernstein and T. Lange, *Computing small discrete logarithms
-//! faster*, INDOCRYPT 2012, for what a table computed beforehand would save (not built here).
+//! faster*, INDOCRYPT 2012, for tables.
 
+mod build;
 mod checkpoint;
 mod curve;
+mod frame;
 mod giant;
 mod goal;
 mod herd;
+mod table;
+mod tabled;
 mod trap;
 mod worker;
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;
 
@@ -70,7 +78,10 @@ use curve25519_dalek::ristretto::CompressedRistretto;
 use thiserror::Error;
 
 pub use self::{
+    build::{BUILD_BYTES_MAX, TableBuilder, TableWorker},
     checkpoint::{CHECKPOINT_BYTES_MAX, CheckpointError},
+    table::{TABLE_BITS, TABLE_BYTES_MAX, TABLE_ENTRIES_LOG_MAX, Table, TableError, TableSize},
+    tabled::{TableSearch, TableSearchWorker},
     worker::Worker,
 };
 
@@ -129,6 +140,9 @@ pub enum SearchError {
         /// How many were asked for.
         asked: u16,
     },
+    /// A table that is not for the bound.
+    #[error(transparent)]
+    Table(#[from] TableError),
 }
 
 /// A search for one value; see the [module's text](self).

@@ -34,6 +34,8 @@ pub(super) enum AuditCommand {
     Seed(super::retire::SeedArgs),
     /// Find the amount behind a point whose memo lies: a discrete logarithm, resumable, on all cores.
     Solve(super::solve::SolveArgs),
+    /// Make a table that shortens every `audit solve` after it, once: resumable, on all cores.
+    Table(super::dlog_table::TableArgs),
 }
 
 /// Keys to make.
@@ -107,6 +109,7 @@ pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Fa
         AuditCommand::Retire(args) => super::retire::run(&args, output).await,
         AuditCommand::Seed(args) => super::retire::seed(&args, output),
         AuditCommand::Solve(args) => super::solve::run(args, output).await,
+        AuditCommand::Table(args) => super::dlog_table::run(args, output).await,
         AuditCommand::Replay(args) => {
             let connection = Connection::open(&args.node.config)?;
             let registrar = connection.member(&args.registrar)?.id;

@@ -9,6 +9,7 @@ mod cancel;
 mod ceremony;
 mod checkpoint;
 pub mod connect;
+mod dlog_table;
 mod grant;
 mod keys;
 mod logging;
