@@ -22,7 +22,7 @@ use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery, kind
 use crate::runtime::{Queries, QueryError, Question};
 
 /// What no access log can show; said wherever something is read or listed under a grant.
-pub const NOT_LOGGED: &str = "not recorded anywhere: what somebody who has this node's seed, or enough officers' shares, reads of a copy of the log by other means";
+pub const NOT_LOGGED: &str = "not recorded anywhere: what somebody who has this node's seed, or enough officers' shares, reads or discloses with another program";
 
 /// The most grants or entries of a page.
 const PAGE_ROWS: usize = 64;

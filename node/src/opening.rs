@@ -1,4 +1,4 @@
-//! Opening legs with a threshold key: an officer verifies the asset's whole log by itself, from a file, before its share touches a point.
+//! Opening legs and register snapshots with a threshold key: an officer verifies the asset's whole log by itself, from a file, before its share touches a point.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,12 @@ use rand_core::OsRng;
 use sudare_crypto::encoding::{Version, decode};
 use sudare_crypto::{Bounded, Encoded, Hash};
 use sudare_disclosure::threshold::{Group, Request};
-use sudare_disclosure::{Epoch, Field, SectionKind, SignedTerms};
+use sudare_disclosure::{AssetId, DisclosureKey, Epoch, Field, Fields, SectionKind, SignedTerms};
 use sudare_ledger::access::{AccessError, Permit, Scope, Use};
 use sudare_ledger::audit::{AssetLog, Replay};
 use sudare_ledger::leg::Leg;
 use sudare_ledger::log::Entry;
+use sudare_ledger::snapshot::{Snapshot, SnapshotSeed};
 use sudare_ledger::tree::SignedCheckpoint;
 
 use crate::cli::Failure;
@@ -30,55 +31,90 @@ pub struct LogFile {
     pub entries: Vec<Vec<u8>>,
 }
 
-/// A final leg of a verified log, in the scope of a group's key.
+/// The seed of a register snapshot that officers opened, as a file for a replay that recomputes the snapshot with it. It is as
+/// confidential as the parties and links of all accounts.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct OpenedSeed {
+    /// Format version.
+    pub version: Version<1>,
+    /// The asset.
+    pub asset: AssetId,
+    /// The snapshot's entry in the log.
+    pub entry: u64,
+    /// Its seed.
+    pub seed: SnapshotSeed,
+}
+
+/// A final leg or a register snapshot of a verified log, in the scope of a group's key.
 #[derive(Debug)]
-pub struct VerifiedLeg {
-    /// The leg.
-    pub leg: Leg,
+pub struct VerifiedEntry {
+    /// What it is.
+    pub content: Content,
     /// The epoch that it is encrypted to.
     pub epoch: Epoch,
     /// The epoch's number, as the group counts its keys.
     pub key: u8,
-    /// When it was notarised, ms since the Unix epoch.
+    /// When the leg was notarised, or the snapshot taken, ms since the Unix epoch.
     pub time: u64,
 }
 
-impl VerifiedLeg {
-    /// Replays the whole log, then takes the leg at `entry`.
+/// What officers open together.
+#[derive(Debug)]
+pub enum Content {
+    /// A leg.
+    Leg(Box<Leg>),
+    /// A register snapshot, with the hash of its entry's leaf.
+    Snapshot(Box<Snapshot>, Hash),
+}
+
+impl VerifiedEntry {
+    /// Replays the whole log, then takes the leg or snapshot at `entry`.
     ///
     /// Enforces [THR-9], [SEC-5]: final, verified, and encrypted to the group's own key.
     ///
     /// # Errors
     ///
-    /// [`Failure::CheckFailed`] if anything of the log does not hold; [`Failure::Usage`] if the entry is no leg in the key's scope.
+    /// [`Failure::CheckFailed`] if anything of the log does not hold; [`Failure::Usage`] if the entry is neither, or not in the
+    /// key's scope.
     pub fn find(log: &LogFile, group: &Group, entry: u64) -> Result<Self, Failure> {
         let terms = replay(log, group)?;
         let place = usize::try_from(entry).unwrap_or(usize::MAX);
-        let no_leg = || Failure::Usage(format!("entry {entry} of the log is not a leg"));
-        let bytes = log.entries.get(place).ok_or_else(no_leg)?;
-        let Entry::Leg(found) = decode(bytes, "a log entry")? else { return Err(no_leg()) };
-        let header = &found.leg.header;
+        let nothing =
+            || Failure::Usage(format!("entry {entry} of the log is not a leg or a snapshot"));
+        let bytes = log.entries.get(place).ok_or_else(nothing)?;
+        let found: Entry = decode(bytes, "a log entry")?;
+        let leaf = found.leaf().map(|leaf| leaf.hash());
+        let (cited, number, time, content) = match found {
+            Entry::Leg(found) => {
+                let (cited, number) = (found.leg.header.terms, found.leg.header.epoch);
+                let time = found.receipt.entry.time;
+                (cited, number, time, Content::Leg(Box::new(found.leg)))
+            }
+            Entry::Snapshot(snapshot) => {
+                let heading = &snapshot.heading;
+                let (cited, number, at) = (heading.terms, heading.epoch, heading.at);
+                (cited, number, at, Content::Snapshot(snapshot, leaf.ok_or_else(nothing)?))
+            }
+            Entry::Terms(_) => return Err(nothing()),
+        };
         let scope =
             || Failure::Usage(format!("entry {entry} is not in the scope of this group's keys"));
-        let epoch =
-            terms.get(&header.terms).and_then(|signed| signed.terms.policy.epoch(header.epoch));
-        let (epoch, key) =
-            (epoch.ok_or_else(scope)?, u8::try_from(header.epoch).map_err(|_| scope())?);
-        let point = group.key(key).ok_or_else(scope)?;
-        let fields = group.subject.fields;
-        if !epoch
-            .keys
-            .iter()
-            .any(|one| one.point == point && one.fields == fields && !one.is_retired())
-        {
+        let epoch = terms.get(&cited).and_then(|signed| signed.terms.policy.epoch(number));
+        let (epoch, key) = (epoch.ok_or_else(scope)?, u8::try_from(number).map_err(|_| scope())?);
+        let (point, fields) = (group.key(key).ok_or_else(scope)?, group.subject.fields);
+        let own = |one: &DisclosureKey| one.point == point && one.fields == fields;
+        let entitled = match &content {
+            Content::Leg(_) => true,
+            Content::Snapshot(..) => fields.has(Field::Parties) && fields.has(Field::Links),
+        };
+        if !entitled || !epoch.keys.iter().any(|one| own(one) && !one.is_retired()) {
             return Err(scope());
         }
-        let time = found.receipt.entry.time;
-        Ok(Self { epoch: epoch.clone(), leg: found.leg, key, time })
+        Ok(Self { content, epoch: epoch.clone(), key, time })
     }
 
-    /// Whether opening the leg with this group's key reads nothing beyond the scope. A scope that names accounts has no such leg:
-    /// whose it is nobody knows before it is open.
+    /// Whether opening the entry with this group's key reads nothing beyond the scope. A scope that names accounts has no such
+    /// entry: whose a leg is nobody knows before it is open, and a snapshot is of all.
     ///
     /// Enforces [ACC-3].
     ///
@@ -86,9 +122,14 @@ impl VerifiedLeg {
     ///
     /// [`AccessError::WiderThanGrant`], naming what is not within it.
     pub fn within(&self, group: &Group, scope: &Scope) -> Result<(), AccessError> {
+        let of_snapshots = Fields::of(&[Field::Parties, Field::Links]);
+        let fields = match &self.content {
+            Content::Leg(_) => group.subject.fields,
+            Content::Snapshot(..) => of_snapshots.unwrap_or(Fields::ALL),
+        };
         let opened = Scope {
             asset: group.subject.asset,
-            fields: group.subject.fields,
+            fields,
             accounts: Bounded::default(),
             first_epoch: self.epoch.number,
             last_epoch: self.epoch.number,
@@ -98,9 +139,9 @@ impl VerifiedLeg {
         scope.covers(&opened)
     }
 
-    /// Whether a permit is for the opening of this leg, which is `entry` of its log.
+    /// Whether a permit is for the opening of this entry, which is `entry` of its log.
     ///
-    /// Enforces [ACC-2]: an officer's share touches a leg under a permit alone.
+    /// Enforces [ACC-2]: an officer's share touches an entry under a permit alone.
     ///
     /// # Errors
     ///
@@ -113,14 +154,20 @@ impl VerifiedLeg {
         Ok(self.within(group, &permit.grant().scope)?)
     }
 
-    /// The request for all points that the group's key opens of the leg.
+    /// The request for all points that the group's key opens of the leg, or for the one of a snapshot's seed.
     ///
     /// # Errors
     ///
     /// [`Failure::Malformed`] never in practice: a leg's points are within a request's limit.
     pub fn request(&self, group: &Group) -> Result<Request, Failure> {
         let fields = group.subject.fields;
-        let (leg, mut points) = (&self.leg, Vec::<Encoded>::new());
+        let leg = match &self.content {
+            Content::Leg(leg) => leg,
+            Content::Snapshot(snapshot, leaf) => {
+                return Ok(Request::new(group, self.key, *leaf, vec![snapshot.sealed.ephemeral])?);
+            }
+        };
+        let mut points = Vec::<Encoded>::new();
         if fields.has(Field::Amounts) {
             points.extend(leg.outputs.iter().map(|output| output.ephemeral));
         }

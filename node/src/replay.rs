@@ -10,6 +10,7 @@ use sudare_disclosure::dlog::{Outcome, Search};
 use sudare_disclosure::{DisclosureSecret, KeyPurpose, SignedTerms};
 use sudare_ledger::access::Permit;
 use sudare_ledger::audit::{AssetLog, Instruction, RecordReplay, Replay, Report};
+use sudare_ledger::snapshot::SnapshotSeed;
 use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint};
 
 use crate::access::NOT_LOGGED;
@@ -45,6 +46,15 @@ pub struct ReplayReport {
     pub access: Option<Access>,
     /// The report in words.
     pub statement: String,
+}
+
+/// What was found before, or by others, of what the node's keys don't read at once.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Amounts behind points, from `sudare audit solve`.
+    pub solved: BTreeMap<Encoded, u64>,
+    /// Seeds of snapshots by entry, from officers who opened them together.
+    pub seeds: BTreeMap<u64, SnapshotSeed>,
 }
 
 /// What a replay reads.
@@ -116,8 +126,7 @@ impl ReplayReport {
     }
 }
 
-/// Replays the log of an asset with the keys that the connection's node has for it, within what `reading` allows; `solved` are amounts found before by
-/// [`crate::cli`]'s `audit solve`. `progress` is told entries done and in all.
+/// Replays the log of an asset with the keys that the connection's node has for it, within what `reading` allows. `progress` is told entries done and in all.
 ///
 /// # Errors
 ///
@@ -126,7 +135,7 @@ pub async fn run(
     connection: &Connection,
     terms: &SignedTerms,
     reading: &Reading,
-    solved: &BTreeMap<Encoded, u64>,
+    known: Known,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<ReplayReport, Failure> {
     let core = &terms.terms.core;
@@ -136,7 +145,8 @@ pub async fn run(
         Reading::Nothing => Vec::new(),
         Reading::Keys | Reading::Under(_) => keys(connection, terms),
     };
-    let mut replay = Replay::new(log, keys, OsRng);
+    let Known { solved, seeds } = known;
+    let mut replay = Replay::new(log, keys, OsRng).knowing(seeds);
     if let Reading::Under(permit) = reading {
         replay = replay.under(permit)?;
     }

@@ -227,21 +227,7 @@ class Output:
     def _final(self, core, under):
         """Checks that the leg is final and in the log; gives the notary's time."""
         tx = self.commit.transaction
-        try:
-            identity, m, tags_root = tx.id(), self.commit.m(), tx.tags_root()
-        except ValueError as error:
-            raise Broken("FIN-1", str(error)) from error
-        steps = tx.start % 1000 == 0 and tx.end % 1000 == 0
-        if not tx.legs or tx.start >= tx.end or not steps or len(self.commit.approvals) != len(tx.legs):
-            raise Broken("FIN-1", "not well formed, or an approval is missing")
-        for i, approval in enumerate(self.commit.approvals):
-            _signed(tx.legs[i][0], "sudare/approval/v1", tx.approval_message(i), approval, "FIN-1")
-        receipt, time = self.receipt, int.from_bytes(self.receipt[97:105], "little")
-        if receipt[:32] != identity or receipt[33:65] != m or receipt[65:97] != tags_root:
-            raise Broken("FIN-2", "a receipt of something else")
-        if not tx.start <= time < tx.end:
-            raise Broken("FIN-2", "recorded outside the window")
-        _signed(tx.notary, "sudare/receipt/v1", tx.network + receipt[:-64], receipt[-64:], "FIN-2")
+        identity, time = _recorded(self.commit, self.receipt)
         if self.index >= len(tx.legs):
             raise Broken("PKT-3", "no such leg")
         registrar, root = tx.legs[self.index]
@@ -393,6 +379,27 @@ def _commit(reader):
     return transaction.Commit(made, reader.take(32), reader.bounded(4, lambda one: one.take(64)))
 
 
+def _recorded(commit, receipt):
+    """(transaction's id, notary's time) of a commit that has every approval and is the receipt's."""
+    tx = commit.transaction
+    try:
+        identity, m, tags_root = tx.id(), commit.m(), tx.tags_root()
+    except ValueError as error:
+        raise Broken("FIN-1", str(error)) from error
+    steps = tx.start % 1000 == 0 and tx.end % 1000 == 0
+    if not tx.legs or tx.start >= tx.end or not steps or len(commit.approvals) != len(tx.legs):
+        raise Broken("FIN-1", "not well formed, or an approval is missing")
+    for i, approval in enumerate(commit.approvals):
+        _signed(tx.legs[i][0], "sudare/approval/v1", tx.approval_message(i), approval, "FIN-1")
+    time = int.from_bytes(receipt[97:105], "little")
+    if receipt[:32] != identity or receipt[33:65] != m or receipt[65:97] != tags_root:
+        raise Broken("FIN-2", "a receipt of something else")
+    if not tx.start <= time < tx.end:
+        raise Broken("FIN-2", "recorded outside the window")
+    _signed(tx.notary, "sudare/receipt/v1", tx.network + receipt[:-64], receipt[-64:], "FIN-2")
+    return identity, time
+
+
 def _component(reader):
     kind, index, salt = reader.number(1), reader.number(1), reader.take(32)
     if kind > leg.PROOFS:
@@ -441,6 +448,29 @@ def _trade(content):
         return codec.decode(content, read)
     except codec.Refused as error:
         raise Broken("PKT-4", "the trade section does not decode") from error
+
+
+def receipt(commit, recorded):
+    """The file of a receipt with its commit."""
+    return MAGIC + u8(3) + VERSION + commit.encode() + recorded
+
+
+def verify_receipt(file, notary):
+    """(transaction's id, notary's time) of a receipt's file, if `notary` recorded it."""
+    if file[:17] != MAGIC + u8(3):
+        raise Broken("ENC-1", "not a receipt")
+    reader = Reader(file[17:])
+    try:
+        reader.version(1)
+        commit, recorded = _commit(reader), reader.take(32 + 73 + 8 + 64)
+        codec.decode(recorded[32:33], lambda one: one.version(1))
+        reader.end()
+    except codec.Refused as error:
+        raise Broken("ENC-1", str(error)) from error
+    identity, time = _recorded(commit, recorded)
+    if commit.transaction.notary != notary:
+        raise Broken("FIN-2", "another notary's")
+    return identity, time
 
 
 def verify_fork(file):

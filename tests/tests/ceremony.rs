@@ -71,10 +71,10 @@ fn hold(place: &Place, folder: &str, dealers: &[&str], receivers: &[&str], share
 }
 
 /// An asset whose regulator's key is the officers', with one issue in its log.
-async fn issue(network: &mut Network) {
+async fn issue(network: &mut Network, more: &str) {
     let place = &network.place;
     let open = "asset open -c net/registrar/node.toml --core core --keys first.keys --epochs 2";
-    let _ = place.says(open).well();
+    let _ = place.says(&format!("{open} {more}")).well();
     let custodian = "-c net/custodian/node.toml";
     let add = format!("account add {custodian} --asset ZZ1 --registrar registrar --investor ANN");
     let _ = place.says(&add).well();
@@ -123,8 +123,8 @@ fn shares_touch_only_legs_of_a_log_that_holds(place: &Place) {
             "--key aoki.key --shares aoki-first.shares --out refused.partial --without-grant";
         step(place, &format!("partial --group first.group --log {log} --entry {entry} {officer}"))
     };
-    let _ = partial("log", 0).badly(2, &["entry 0 of the log is not a leg"]);
-    let _ = partial("log", 2).badly(2, &["entry 2 of the log is not a leg"]);
+    let _ = partial("log", 0).badly(2, &["entry 0 of the log is not a leg or a snapshot"]);
+    let _ = partial("log", 2).badly(2, &["entry 2 of the log is not a leg or a snapshot"]);
     let whole = fs::read(place.join("log")).unwrap();
     for from_end in [1, 40, 200, 4_000] {
         let mut changed = whole.clone();
@@ -189,7 +189,7 @@ async fn officers_make_a_key_open_a_leg_and_move_the_key_to_others() {
     let plan = "plan --core core --epochs 2 --threshold 2 --officer aoki.card baba.card chiba.card --out first.plan";
     let _ = step(&network.place, plan).well();
     hold(&network.place, "first", &OLD, &OLD, "");
-    issue(&mut network).await;
+    issue(&mut network, "").await;
     let place = &network.place;
 
     partials(place, "first", &OLD);
@@ -231,6 +231,83 @@ async fn officers_make_a_key_open_a_leg_and_move_the_key_to_others() {
     partials(place, "third", &NEW[..3]);
     let three = "doi-third.partial endo-third.partial fuji-third.partial";
     assert_eq!(open(place, "third", three).well().json()["amounts"][0], "4711");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn officers_open_a_register_snapshot_that_a_replay_then_recomputes() {
+    let mut network = Network::make(&[
+        ("notary", Role::Notary),
+        ("registrar", Role::Registrar),
+        ("custodian", Role::Custodian),
+        ("regulator", Role::Regulator),
+    ]);
+    network.run(&["notary", "registrar", "custodian", "regulator"]).await;
+    let at = "-c net/regulator/node.toml";
+    make_officers(&network.place, &OLD);
+    let define = "asset define -c net/registrar/node.toml --code ZZ1 --name ZZ1 --out core";
+    let _ = network.place.says(define).well();
+    let plan = "plan --core core --epochs 2 --threshold 2 --fields parties,links --officer aoki.card baba.card chiba.card --out first.plan";
+    let _ = step(&network.place, plan).well();
+    hold(&network.place, "first", &OLD, &OLD, "");
+    // The regulator's node reads legs, with a key for each field; the two that open snapshots together it has apart.
+    for field in ["amounts", "parties", "links"] {
+        let keys =
+            format!("audit keys {at} --core core --label {field} --fields {field} --epochs 2");
+        let _ = network.place.says(&format!("{keys} --out {field}.keys")).well();
+    }
+    issue(&mut network, "--keys amounts.keys --keys parties.keys --keys links.keys").await;
+    let place = &network.place;
+    let _ = place.says("register snapshot -c net/registrar/node.toml --asset ZZ1").well();
+    let replay = format!("audit replay {at} --registrar registrar --asset ZZ1 -o json");
+    let said = |more: &str| {
+        let ran = place.says(&format!("{replay} {more}")).well().json();
+        ran["statement"].as_str().unwrap().to_owned()
+    };
+    assert!(
+        said("").contains("snapshot 0, entry 2: its holdings sum to the supply; not recomputed")
+    );
+
+    let _ = fs::remove_file(place.join("log"));
+    let _ = place
+        .says(&format!("ceremony log {at} --registrar registrar --asset ZZ1 --out log"))
+        .well();
+    let of = "--group first.group --log log --entry 2";
+    let partial = |name: &str, more: &str| {
+        let own = format!("--key {name}.key --shares {name}-first.shares --out {name}.partial");
+        step(place, &format!("partial {of} {own} {more}"))
+    };
+    let _ = partial("aoki", "--without-grant").well();
+    let _ =
+        place.says(&format!("grant desk {at} --needed 1 --officer aoki.card --out desk")).well();
+    // The other officer answers what the access log of a reader with officers permits, and nothing else.
+    let _ = place.says(&format!("grant add {at} desk")).well();
+    let give = |name: &str, fields: &str| {
+        let why = "--purpose case --legal-basis law --case 7";
+        let what = format!("--registrar registrar --asset ZZ1 --fields {fields}");
+        let _ = place.says(&format!("grant make {at} {what} {why} --out {name}")).well();
+        let _ = place.says(&format!("grant sign {name} --key aoki.key --out {name}-signed")).well();
+        let id = place.says(&format!("grant add {at} {name}-signed -o json")).well().json();
+        id.as_str().unwrap().to_owned()
+    };
+    let (wide, narrow) = (give("wide", "amounts,parties,links"), give("narrow", "parties"));
+    let opening = format!("access opening {at} {of}");
+    let refused = place.says(&format!("{opening} --grant {narrow} --out permit"));
+    let _ = refused.badly(1, &["the fields asked for are not within the grant"]);
+    let _ = place.says(&format!("{opening} --grant {wide} --out permit")).well();
+    let _ = partial("chiba", "--permit permit --desk desk").well();
+    let open = format!("open {of} --partials aoki.partial chiba.partial");
+    let _ = step(place, &open).badly(2, &["--seed FILE"]);
+    let few = step(place, &format!("open {of} --partials aoki.partial --seed seed"));
+    let _ = few.badly(1, &["1 right partial(s) of 2 needed"]);
+    let _ = step(place, &format!("{open} --seed seed")).well();
+    let read = said(&format!("--grant {wide} --snapshot-seed seed"));
+    assert!(read.contains("snapshot 0, entry 2: recomputed"), "{read}");
+    // Another seed does not pass for this one.
+    let mut other = fs::read(place.join("seed")).unwrap();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(place.join("other"), other).unwrap();
+    let wrong = place.says(&format!("{replay} --grant {wide} --snapshot-seed other"));
+    let _ = wrong.badly(1, &["[SNP-3]"]);
 }
 
 #[test]

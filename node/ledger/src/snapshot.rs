@@ -18,9 +18,7 @@ use sudare_crypto::proof::wrap;
 use sudare_crypto::{
     Claims, Encoded, Hash, LedgerTranscript, Malformed, Rejected, RistrettoPoint, Scalar, Secret,
 };
-use sudare_disclosure::{
-    AssetId, AssetTerms, DisclosureSecret, Epoch, Field, Section, SectionKind,
-};
+use sudare_disclosure::{AssetId, AssetTerms, Epoch, Field, Opens, Section, SectionKind};
 
 use crate::log::EntryLeaf;
 
@@ -195,11 +193,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`Malformed`] if the key is entitled and the section does not open.
-    pub fn open(
-        &self,
-        epoch: &Epoch,
-        key: &DisclosureSecret,
-    ) -> Result<Option<SnapshotSeed>, Malformed> {
+    pub fn open(&self, epoch: &Epoch, key: &impl Opens) -> Result<Option<SnapshotSeed>, Malformed> {
         let own = key.point();
         let Some(place) = readers(epoch).iter().position(|reader| *reader == own) else {
             return Ok(None);

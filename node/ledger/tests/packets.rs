@@ -17,7 +17,7 @@ use common::*;
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 use sudare_crypto::encoding::{Version, decode, encode};
-use sudare_crypto::{Hash, NodeKey, Scalar, Secret};
+use sudare_crypto::{Hash, NodeId, NodeKey, Scalar, Secret};
 use sudare_disclosure::{AssetId, Field, SectionKind};
 use sudare_ledger::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleError, ReceiptError, ReceiptFile};
 use sudare_ledger::leg::{TearOff, TradeInfo};
@@ -535,6 +535,22 @@ fn packets_are_those_of_the_specification() {
     let refused = [&vectors["refused"], &vectors["accounts"]["refused"]];
     for case in refused.into_iter().flat_map(|cases| cases.as_array().unwrap()) {
         let (rule, error) = (case["rule"].as_str().unwrap(), verify(case).unwrap_err());
+        assert!(error.contains(&format!("[{rule}]")), "{}: {error}", case["why"]);
+    }
+    let own = &vectors["receipt"];
+    let notary = NodeId(bytes(&own["notary"]).try_into().unwrap());
+    let receipt = |file: &Value| match Bundle::parse(&bytes(file)) {
+        Ok(Bundle::Receipt(file)) => {
+            file.verify(notary).map(|()| file).map_err(|error| error.to_string())
+        }
+        Ok(other) => unreachable!("{}", other.name()),
+        Err(error) => Err(error.to_string()),
+    };
+    let recorded = receipt(&own["file"]).unwrap().receipt;
+    assert_eq!(recorded.tx.to_string(), own["transaction"].as_str().unwrap());
+    assert_eq!(recorded.entry.time, own["time"].as_u64().unwrap());
+    for case in own["refused"].as_array().unwrap() {
+        let (rule, error) = (case["rule"].as_str().unwrap(), receipt(&case["file"]).unwrap_err());
         assert!(error.contains(&format!("[{rule}]")), "{}: {error}", case["why"]);
     }
     let Ok(Bundle::Fork(fork)) = Bundle::parse(&bytes(&vectors["fork"]["file"])) else {

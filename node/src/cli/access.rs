@@ -38,7 +38,7 @@ pub(super) enum AccessCommand {
     Prove(ProveArgs),
     /// The same as `sudare verify`.
     Verify(VerifyArgs),
-    /// Have it recorded that officers are about to open a leg together: the permit without which an honest officer answers nothing.
+    /// Have it recorded that officers are about to open a leg or a register snapshot together: the permit without which an honest officer answers nothing.
     Opening(OpeningArgs),
 }
 
@@ -215,9 +215,9 @@ async fn extends(
 async fn opening(args: &OpeningArgs, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&args.node.config)?;
     let grant = access::grant(&connection, &args.grant).await?;
-    let (group, leg) = args.leg.find()?;
-    leg.within(&group, &grant.grant.scope)?;
-    let (entry, request) = (args.leg.entry, leg.request(&group)?.hash());
+    let (group, opened) = args.leg.find()?;
+    opened.within(&group, &grant.grant.scope)?;
+    let (entry, request) = (args.leg.entry, opened.request(&group)?.hash());
     let what = Use::Opening { entry, request };
     let (shown, permit) = access::permit(&connection, grant.grant.id(), what).await?;
     let line = EntryLine::of(permit.index(), &shown.entry);
@@ -292,8 +292,9 @@ impl EntryLine {
             }
             AccessEvent::Disclosed(disclosure) => {
                 let Disclosure { account, what, recipient, purpose, file, .. } = disclosure;
-                let what =
-                    format!("{what} of {account:?} to {recipient}, for {purpose}; SHA-256 {file}");
+                let why =
+                    if purpose.as_str().is_empty() { "no purpose said" } else { purpose.as_str() };
+                let what = format!("{what} of {account:?} to {recipient}: {why}; SHA-256 {file}");
                 ("disclosed", None, what)
             }
         };

@@ -12,6 +12,7 @@ use sudare_disclosure::{
     AssetCore, AssetId, DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose, SignedTerms,
 };
 use sudare_ledger::access::{Scope, Use};
+use sudare_ledger::snapshot::SnapshotSeed;
 
 use super::asset::{read, write_new};
 use super::connect::Connection;
@@ -19,7 +20,8 @@ use super::grant::ScopeArgs;
 use super::trade::text;
 use super::{Failure, NodeArgs, Output};
 use crate::access;
-use crate::replay::{self, Reading};
+use crate::opening::OpenedSeed;
+use crate::replay::{self, Known, Reading};
 
 /// `sudare audit`.
 #[derive(Debug, Subcommand)]
@@ -79,6 +81,9 @@ pub(super) struct ReplayArgs {
     /// An amount that `audit solve` found, as POINT=VALUE; repeat for more.
     #[arg(long)]
     solved: Vec<String>,
+    /// The seed of a register snapshot that officers opened with `sudare ceremony open --seed`; repeat for more.
+    #[arg(long, value_name = "FILE")]
+    snapshot_seed: Vec<PathBuf>,
 }
 
 /// A label has room for the mark of a retired key.
@@ -114,9 +119,12 @@ pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Fa
             let connection = Connection::open(&args.node.config)?;
             let registrar = connection.member(&args.registrar)?.id;
             let terms = super::account::find_at(&connection, &registrar, &args.asset).await?;
-            let solved = solved(&args.solved)?;
+            let known = Known {
+                solved: solved(&args.solved)?,
+                seeds: seeds(&args.snapshot_seed, terms.terms.asset())?,
+            };
             let reading = reading(&connection, &args, &terms).await?;
-            let report = replay::run(&connection, &terms, &reading, &solved, |done, of| {
+            let report = replay::run(&connection, &terms, &reading, known, |done, of| {
                 output.progress(&format!("{done} of {of} entries verified"));
             })
             .await?;
@@ -183,6 +191,19 @@ fn solved(pairs: &[String]) -> Result<BTreeMap<Encoded, u64>, Failure> {
         solved.insert(point.ok_or_else(usage)?, value.parse().map_err(|_| usage())?);
     }
     Ok(solved)
+}
+
+/// The seeds that officers opened of this asset's snapshots, by entry.
+fn seeds(files: &[PathBuf], asset: AssetId) -> Result<BTreeMap<u64, SnapshotSeed>, Failure> {
+    let mut seeds = BTreeMap::new();
+    for path in files {
+        let opened: OpenedSeed = decode(&read(path)?, "a snapshot's seed")?;
+        if opened.asset != asset {
+            return Err(Failure::Usage(format!("{} is of another asset", path.display())));
+        }
+        seeds.insert(opened.entry, opened.seed);
+    }
+    Ok(seeds)
 }
 
 /// The fields with these names.

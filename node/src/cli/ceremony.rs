@@ -35,7 +35,7 @@ A ceremony, step by step, each officer on a machine of its own:
   deal       those who deal; each `deal` file goes to the officer it names
   finish     those who receive: makes shares; `confirm` files go to whoever concludes
   conclude   anybody: the group's file, and new keys for `sudare asset open --keys`
-Opening a leg: `log` on a regulator's node, `partial` by each officer, `open`.")]
+Opening a leg or a register snapshot: `log` on a regulator's node, `partial` by each officer, `open`.")]
 pub(super) enum CeremonyCommand {
     /// Make an officer's key and the card by which others know it.
     Officer(OfficerArgs),
@@ -60,9 +60,9 @@ pub(super) enum CeremonyCommand {
     Conclude(ConcludeArgs),
     /// Fetch an asset's whole log with its checkpoint into a file, on a regulator's node.
     Log(opening::LogArgs),
-    /// Verify a log file, and apply an officer's share to the points of one of its legs.
+    /// Verify a log file, and apply an officer's share to the points of one of its legs or snapshots.
     Partial(opening::PartialArgs),
-    /// Read a leg with the partials of enough officers; names every wrong one.
+    /// Read a leg, or a snapshot's seed, with the partials of enough officers; names every wrong one.
     Open(opening::OpenArgs),
 }
 

@@ -16,7 +16,7 @@ use crate::cli::Failure;
 use crate::membership::Member;
 use crate::network::Made;
 use crate::operator::RegisterLine;
-use crate::replay::{self, Reading, ReplayReport};
+use crate::replay::{self, Known, Reading, ReplayReport};
 
 /// The most memory that all nodes may use together, in bytes.
 const MEMORY_MAX: u64 = 1024 * 1024 * 1024;
@@ -150,7 +150,7 @@ impl Run<'_> {
         for (code, signed) in self.desk.assets() {
             let connection = self.desk.node(regulator.name.as_str())?;
             let (held, detail) =
-                match replay::run(connection, signed, &Reading::Keys, &BTreeMap::new(), |_, _| ())
+                match replay::run(connection, signed, &Reading::Keys, Known::default(), |_, _| ())
                     .await
                 {
                     Ok(replayed) => {

@@ -31,8 +31,35 @@ def packets():
     return hexed({
         "asset": world.ASSET, "registrar": REGISTRAR.id, "recipient": RECIPIENT, "nonce": NONCE,
         "accepted": accepted, "refused": refused, "accounts": accounts.shown(of),
-        "fork": {"file": fork, "size": 6},
+        "fork": {"file": fork, "size": 6}, "receipt": _receipts(shown),
     })  # fmt: skip
+
+
+def _receipts(shown):
+    """A receipt's file, and files that are none."""
+    file = packet.receipt(shown.commit, shown.receipt)
+    identity, time = packet.verify_receipt(file, NOTARY.id)
+    first, second = shown.commit.approvals
+    other = lambda approvals: transaction.Commit(shown.tx, shown.commit.salt, approvals)
+    cases = [
+        ("ENC-1", "cut short", file[:-1]),
+        ("ENC-1", "a byte too many", file + b"\0"),
+        ("ENC-1", "another version", file[:17] + b"\2" + file[18:]),
+        ("FIN-1", "an approval is missing", packet.receipt(other([first]), shown.receipt)),
+        ("FIN-1", "the approvals in another order", packet.receipt(other([second, first]), shown.receipt)),
+        ("FIN-2", "another place in the notary's log than was signed", flip(file, len(file) - 72)),
+    ]
+    for rule, why, data in cases:
+        try:
+            packet.verify_receipt(data, NOTARY.id)
+        except packet.Broken as error:
+            assert error.rule == rule, f"{why}: {error}"
+        else:
+            raise AssertionError(f"accepted: {why}")
+    return {
+        "notary": NOTARY.id, "file": file, "transaction": identity, "time": time,
+        "refused": [{"rule": rule, "why": why, "file": data} for rule, why, data in cases],
+    }  # fmt: skip
 
 
 def _accepted(why, file, held):

@@ -136,6 +136,66 @@ fn a_false_sub_share_names_its_dealer_in_every_kind_of_ceremony() {
     }
 }
 
+#[test]
+fn a_last_mover_that_cancels_the_others_coefficients_has_no_sub_shares_that_fit() {
+    // If the sum's highest coefficient were one that the cheat knows, any two of three new officers with it had the key.
+    let (mut rng, people) = (rng(), people());
+    let (_, old, plan) = moving(&people, &mut rng);
+    let mut run = Run::start(&plan, &people, &old, &mut rng);
+    let (cheat, victim) = at_odds(&plan);
+    let (own, other) = (plan.dealer(&cheat).unwrap(), plan.dealers()[1].1.id);
+    let indices: Vec<u8> = plan.dealers().iter().map(|(index, _)| *index).collect();
+    let [w_own, w_other] =
+        [own, plan.dealer(&other).unwrap()].map(|one| feldman::weight(&indices, one).unwrap());
+    let of = |run: &Run<'_>, id| run.commits.iter().position(|one| one.from == id).unwrap();
+    let theirs = commit_of(&run.commits[of(&run, other)]).polynomials[0].commitments[2];
+    let place = of(&run, cheat);
+    let mut commit = commit_of(&run.commits[place]);
+    let mut polynomials = commit.polynomials.to_vec();
+    let mut commitments = polynomials[0].commitments.to_vec();
+    let known = Secret(Scalar::from(7u64)).public().decompress().unwrap();
+    let chosen = (known - theirs.decompress().unwrap() * w_other) * w_own.invert();
+    commitments[2] = Encoded::of(&chosen);
+    polynomials[0].commitments = commitments.try_into().unwrap();
+    commit.polynomials = polynomials.try_into().unwrap();
+    run.commits[place] = says(&run, &cheat, None, Body::Commit(commit));
+    // The commitments alone are in form, and the key would stay: the honest deal.
+    let honest = run.party(&other).deal(&run.commits).unwrap();
+    let Body::Deal(deal) = &honest[0].body else { panic!("a deal") };
+    let accepted = deal.accepted;
+    let sealing = commit_of(&run.commits[of(&run, victim)]).sealing.unwrap();
+    let context = encode(&(plan.id(), cheat, victim, accepted));
+    for guess in [0u64, 1, 7, u64::MAX] {
+        let shares = vec![Secret(Scalar::from(guess)), Secret(Scalar::from(guess))];
+        let r = Secret::random(&mut rng);
+        let shares = sealed::seal(&shares.try_into().unwrap(), &sealing, &r, &context).unwrap();
+        let body = Body::Deal(Deal { accepted, shares });
+        run.deals = honest.clone();
+        run.deals.push(says(&run, &cheat, Some(victim), body));
+        let from = Text::new("Aoki").unwrap();
+        let error = run.finish(&victim).unwrap_err();
+        assert_eq!(error, CeremonyError::FalseShare { from, epoch: 0 });
+    }
+}
+
+#[test]
+fn who_kept_the_shares_of_a_refreshed_group_can_still_move_its_key() {
+    // A refresh helps against the theft of too few shares alone: nothing makes the old ones useless to enough who kept them.
+    let (mut rng, people) = (rng(), people());
+    let plan = generate(2, people.officers(&OLD), &mut rng);
+    let (first, kept) = whole(&plan, &people, &Held::new(), &mut rng);
+    let from = Box::new(first.group.clone());
+    let refresh = Plan::new(Kind::Refresh { from }, 2, people.officers(&OLD), &mut rng).unwrap();
+    let (second, _) = whole(&refresh, &people, &kept, &mut rng);
+    let stale = move_to(&first.group, &[1, 2], 3, people.officers(&NEW), &mut rng).unwrap();
+    let (moved, _) = whole(&stale, &people, &kept, &mut rng);
+    let key = |one: &Concluded| one.group.check().unwrap().key(0);
+    assert_eq!(key(&moved), key(&second));
+    // The two groups of one generation are told apart by their ids, which officers compare, and their shares do not mix.
+    let ids = [&second, &moved].map(|one| one.group.check().unwrap().id());
+    assert_ne!(ids[0], ids[1]);
+}
+
 /// The first dealer, and a receiver that is another person.
 fn at_odds(plan: &Plan) -> (NodeId, NodeId) {
     let cheat = plan.dealers()[0].1.id;

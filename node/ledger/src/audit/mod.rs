@@ -22,7 +22,7 @@ use sudare_disclosure::{AssetId, DisclosureSecret};
 use crate::access::{AccessError, Permit, Scope};
 use crate::leg::Leg;
 use crate::log::{ENTRY_BYTES_MAX, Entry, EntryLeaf, FinalLeg};
-use crate::snapshot::{Heading, Snapshot};
+use crate::snapshot::{Heading, Snapshot, SnapshotSeed};
 use crate::transaction::TxId;
 use crate::tree::{CheckpointError, MemoryTree, SignedCheckpoint, SignerName};
 
@@ -77,6 +77,8 @@ pub struct Replay<R> {
     register: Register,
     /// All that is read, if the replay is under a grant.
     scope: Option<Scope>,
+    /// Seeds of snapshots that no key here has to open.
+    seeds: BTreeMap<u64, SnapshotSeed>,
     failed: Option<AuditError>,
 }
 
@@ -116,6 +118,7 @@ impl<R: CryptoRngCore> Replay<R> {
             pending: Stream::new(),
             register: Register::default(),
             scope: None,
+            seeds: BTreeMap::new(),
             failed: None,
         }
     }
@@ -131,6 +134,13 @@ impl<R: CryptoRngCore> Replay<R> {
         let scope = permit.scope().filter(|scope| scope.asset == self.log.asset);
         self.scope = Some(scope.ok_or(AccessError::OtherUse)?.clone());
         Ok(self)
+    }
+
+    /// Recomputes snapshots, by entry, also with seeds that somebody else opened, such as officers who hold a key together.
+    #[must_use]
+    pub fn knowing(mut self, seeds: BTreeMap<u64, SnapshotSeed>) -> Self {
+        self.seeds = seeds;
+        self
     }
 
     /// Takes the entry at `index`, the next one, as canonical bytes. Proofs are decided some entries later.
@@ -273,7 +283,8 @@ impl<R: CryptoRngCore> Replay<R> {
         claims.accept(&mut self.rng)?;
         let epoch = terms.policy.epoch(snapshot.heading.epoch).ok_or(Fault::Epoch)?;
         let keys = Keys { all: &self.keys, scope: self.scope.as_ref() };
-        let checked = self.register.check_snapshot(snapshot, epoch, &keys)?;
+        let known = self.seeds.remove(&entry);
+        let checked = self.register.check_snapshot(snapshot, epoch, &keys, known)?;
         self.snapshots.push(SnapshotSeen { number, entry, at, checked });
         Ok(())
     }

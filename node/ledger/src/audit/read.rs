@@ -10,7 +10,7 @@ use super::{AuditError, Fault, Pending, ReadLeg, Report, Solve, count};
 use crate::access::Scope;
 use crate::leg::{Amount, Disclosed, Leg, Links};
 use crate::note::{Note, NoteId};
-use crate::snapshot::{AccountRow, Chain, Heading, Snapshot, events_of};
+use crate::snapshot::{AccountRow, Chain, Heading, Snapshot, SnapshotSeed, events_of};
 
 const NOTHING: Disclosed =
     Disclosed { amounts: None, parties: None, sender: None, trade: None, links: None };
@@ -174,11 +174,12 @@ impl Register {
         snapshot: &Snapshot,
         epoch: &Epoch,
         keys: &Keys<'_>,
+        known: Option<SnapshotSeed>,
     ) -> Result<bool, Fault> {
         if !keys.may_recompute(&snapshot.heading) {
             return Ok(false);
         }
-        let mut seed = None;
+        let mut seed = known;
         for (_, key) in keys.all {
             let opened = snapshot.open(epoch, key);
             seed = seed.or(opened.map_err(|_| Fault::Unreadable(SectionKind::Snapshot))?);

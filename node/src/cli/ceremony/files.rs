@@ -84,6 +84,11 @@ pub(super) fn replace_sealed<T: BorshSerialize>(
     File::open(folder.unwrap_or(Path::new("."))).and_then(|one| one.sync_all()).map_err(failed)
 }
 
+/// Writes a new file that only its owner can read.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    private(path, OpenOptions::new().create_new(true), bytes)
+}
+
 fn private(path: &Path, options: &mut OpenOptions, bytes: &[u8]) -> Result<(), Failure> {
     let mut write = || {
         let mut file = options.write(true).mode(0o600).open(path)?;

@@ -1,4 +1,4 @@
-//! Opening legs: `sudare ceremony log`, `partial` and `open`.
+//! Opening legs and register snapshots: `sudare ceremony log`, `partial` and `open`.
 
 use std::fs::File;
 use std::io::Read;
@@ -20,7 +20,7 @@ use super::super::grant::read_desk;
 use super::super::{Failure, NodeArgs, Output};
 use super::files;
 use crate::clock::now_ms;
-use crate::opening::{LOG_BYTES_MAX, LogFile, VerifiedLeg};
+use crate::opening::{Content, LOG_BYTES_MAX, LogFile, OpenedSeed, VerifiedEntry};
 use crate::operator::{PeerAnswer, PeerQuery};
 
 /// A log to fetch.
@@ -39,7 +39,7 @@ pub(in super::super) struct LogArgs {
     out: PathBuf,
 }
 
-/// Which leg.
+/// Which leg or snapshot.
 #[derive(Debug, Args)]
 pub(in super::super) struct LegArgs {
     /// The group's file.
@@ -48,7 +48,7 @@ pub(in super::super) struct LegArgs {
     /// The file that `log` wrote. All of it is verified again here.
     #[arg(long)]
     log: PathBuf,
-    /// The leg's entry in the log, from 0.
+    /// Its entry in the log, from 0.
     #[arg(long)]
     pub(in super::super) entry: u64,
 }
@@ -86,16 +86,20 @@ pub(in super::super) struct OpenArgs {
     /// The officers' partials.
     #[arg(long, num_args = 1.., required = true, value_name = "FILE")]
     partials: Vec<PathBuf>,
+    /// Of a snapshot: the file to write its seed to, for `sudare audit replay --snapshot-seed`. As confidential as the parties and
+    /// links of all accounts.
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
 }
 
 impl LegArgs {
     pub(in super::super) fn find(
         &self,
-    ) -> Result<(sudare_disclosure::threshold::Group, VerifiedLeg), Failure> {
+    ) -> Result<(sudare_disclosure::threshold::Group, VerifiedEntry), Failure> {
         let group = files::group(&self.group)?.check()?.clone();
         let log: LogFile = decode(&read_log(&self.log)?, "a log file")?;
-        let leg = VerifiedLeg::find(&log, &group, self.entry)?;
-        Ok((group, leg))
+        let found = VerifiedEntry::find(&log, &group, self.entry)?;
+        Ok((group, found))
     }
 }
 
@@ -136,15 +140,15 @@ pub(super) async fn log(args: &LogArgs, output: &Output) -> Result<(), Failure> 
 pub(super) fn partial(args: &PartialArgs, output: &Output) -> Result<(), Failure> {
     let key = files::officer_key(&args.key)?;
     let shares: Shares = files::open_sealed(&key, &args.shares, "an officer's shares")?;
-    let (group, leg) = args.leg.find()?;
+    let (group, found) = args.leg.find()?;
     match (&args.permit, &args.desk) {
         (Some(permit), Some(desk)) => {
             let permit = read_entry(permit)?.permit(&read_desk(desk)?, now_ms())?;
-            leg.permitted(&group, args.leg.entry, &permit)?;
+            found.permitted(&group, args.leg.entry, &permit)?;
         }
         _ => output.note("(!) no grant: this opening is recorded nowhere"),
     }
-    let partial = leg.request(&group)?.answer(&group, &shares, &mut OsRng)?;
+    let partial = found.request(&group)?.answer(&group, &shares, &mut OsRng)?;
     write_new(&args.out, &encode(&partial))?;
     let text = format!("the log holds; written: {}", args.out.display());
     output.result(&super::Written { written: vec![args.out.display().to_string()] }, &text);
@@ -152,24 +156,62 @@ pub(super) fn partial(args: &PartialArgs, output: &Output) -> Result<(), Failure
 }
 
 pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<(), Failure> {
-    let (group, leg) = args.leg.find()?;
+    let (group, found) = args.leg.find()?;
     let mut partials: Vec<Partial> = Vec::new();
     for path in &args.partials {
         partials.push(files::decoded(path, "a partial")?);
     }
-    let combined = combine(&group, &leg.request(&group)?, &partials, &mut OsRng)
+    let combined = combine(&group, &found.request(&group)?, &partials, &mut OsRng)
         .map_err(|few| Failure::CheckFailed(few.to_string()))?;
     for wrong in &combined.wrong {
         output.note(&format!("(!) {wrong}"));
     }
-    let disclosed = leg
-        .leg
-        .disclose(&leg.epoch, &combined.opened)
-        .map_err(|error| Failure::CheckFailed(error.to_string()))?;
     let wrong = combined.wrong.iter().map(ToString::to_string).collect();
-    let read = ReadLeg::of(args.leg.entry, disclosed, wrong);
-    output.result(&read, &read.text());
+    match &found.content {
+        Content::Leg(leg) => {
+            let disclosed = leg
+                .disclose(&found.epoch, &combined.opened)
+                .map_err(|error| Failure::CheckFailed(error.to_string()))?;
+            let read = ReadLeg::of(args.leg.entry, disclosed, wrong);
+            output.result(&read, &read.text());
+        }
+        Content::Snapshot(snapshot, _) => {
+            let Some(file) = &args.seed else {
+                return Err(Failure::Usage("a snapshot's seed is written to --seed FILE".into()));
+            };
+            let unreadable = || {
+                Failure::CheckFailed(
+                    "[SEC-4] the snapshot's seed does not open: its registrar sealed something else".into(),
+                )
+            };
+            let seed = snapshot.open(&found.epoch, &combined.opened).map_err(|_| unreadable())?;
+            let (asset, entry) = (snapshot.heading.asset, args.leg.entry);
+            let seed = seed.ok_or_else(unreadable)?;
+            let opened = OpenedSeed { version: Version, asset, entry, seed };
+            files::write_private(file, &encode(&opened))?;
+            let read = ReadSnapshot {
+                entry,
+                snapshot: snapshot.heading.number,
+                seed: file.display().to_string(),
+                wrong_partials: wrong,
+            };
+            let text = format!(
+                "seed of register snapshot {} written to {}: `sudare audit replay --snapshot-seed` recomputes it, if other keys read parties and links of every leg before it",
+                read.snapshot, read.seed
+            );
+            output.result(&read, &text);
+        }
+    }
     Ok(())
+}
+
+/// A snapshot's seed that was opened.
+#[derive(Serialize)]
+struct ReadSnapshot {
+    entry: u64,
+    snapshot: u32,
+    seed: String,
+    wrong_partials: Vec<String>,
 }
 
 /// What was read of a leg; what is out of scope is none.
