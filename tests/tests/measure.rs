@@ -13,7 +13,9 @@ fn an_unknown_topic_is_refused_with_the_list_of_topics() {
     let output = measure(&["nothing"]);
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
-    for topic in ["leg", "depth", "network", "dlog", "verification", "proving", "timing"] {
+    for topic in
+        ["leg", "depth", "network", "dlog", "verification", "proving", "timing", "disclosure"]
+    {
         assert!(text.contains(topic), "{topic} is not in {text}");
     }
 }
@@ -22,7 +24,9 @@ fn an_unknown_topic_is_refused_with_the_list_of_topics() {
 fn help_names_every_topic() {
     let output = measure(&["--help"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for topic in ["leg", "depth", "network", "dlog", "verification", "proving", "timing"] {
+    for topic in
+        ["leg", "depth", "network", "dlog", "verification", "proving", "timing", "disclosure"]
+    {
         assert!(text.contains(topic), "{topic} is not in {text}");
     }
 }

@@ -1,10 +1,10 @@
 //! What a receiver gets and checks for a note, by how many transfers are behind it, at one size of the asset log.
 
 use rand_chacha::ChaCha20Rng;
-use sudare_crypto::Hash;
 use sudare_crypto::encoding::{decode, encode};
+use sudare_crypto::{Hash, NodeKey};
 use sudare_disclosure::AssetTerms;
-use sudare_ledger::leg::BuiltLeg;
+use sudare_ledger::leg::{BuiltLeg, TearOff};
 use sudare_ledger::log::{Entry, EntryLeaf, EntryProof, FinalLeg, Receipt};
 use sudare_ledger::messages::Settlement;
 use sudare_ledger::note::{Note, SlotSecrets};
@@ -255,6 +255,33 @@ impl Chain {
         let settlement = Settlement { commit, index: 0, receipt, entry, components };
         let (secrets, value) = (held.secrets, held.opening.value);
         Ok(Certificate { bytes: encode(&settlement), secrets, value })
+    }
+}
+
+/// A settled output as its receiver's custodian has it, to be disclosed.
+pub(super) struct Disclosable {
+    pub(super) terms: AssetTerms,
+    pub(super) settlement: Settlement,
+    pub(super) components: TearOff,
+    pub(super) secrets: SlotSecrets,
+    pub(super) checkpoint: SignedCheckpoint,
+    pub(super) custodian: NodeKey,
+}
+
+impl Disclosable {
+    /// One transfer, in a log of four entries.
+    pub(super) fn new() -> Result<Self, Failed> {
+        let mut chain = Chain::new()?;
+        let issued = chain.issue()?.held;
+        let settled = chain.transfer(&issued, 1)?;
+        chain.fill()?;
+        let checkpoint = chain.checkpoint()?;
+        let Certificate { bytes, secrets, .. } = chain.certificate(settled, &checkpoint)?;
+        let settlement: Settlement = decode(&bytes, "a settlement")?;
+        let components = settlement.components.first().cloned();
+        let components = components.ok_or_else(|| Failed::Wrong("nothing is settled".into()))?;
+        let (terms, custodian) = (chain.terms, chain.payee.key);
+        Ok(Self { terms, settlement, components, secrets, checkpoint, custodian })
     }
 }
 

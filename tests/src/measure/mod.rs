@@ -3,6 +3,7 @@
 mod clock;
 mod cpu;
 mod depth;
+mod disclosure;
 mod dlog;
 mod fixture;
 mod issue;
@@ -20,6 +21,7 @@ use clap::ValueEnum;
 use sudare::cli::Failure;
 use sudare_crypto::{Malformed, Refused, Rejected};
 use sudare_disclosure::dlog::SearchError;
+use sudare_disclosure::threshold::CeremonyError;
 use sudare_ledger::leg::{BuildError, LegError, OpenError, TearOffError};
 use sudare_ledger::transaction::CommitError;
 use sudare_ledger::tree::{CheckpointError, SignedTextError, TreeError};
@@ -47,6 +49,8 @@ pub enum Topic {
     Proving,
     /// Whether the time of what handles secrets depends on them
     Timing,
+    /// Reading with keys of each scope, opening together, packets
+    Disclosure,
 }
 
 impl Topic {
@@ -61,6 +65,7 @@ impl Topic {
             Self::Verification => "verification",
             Self::Proving => "proving",
             Self::Timing => "timing",
+            Self::Disclosure => "disclosure",
         }
     }
 }
@@ -89,6 +94,7 @@ pub fn run(topic: Topic, options: &Options) -> Result<Report, Failed> {
         Topic::Verification => verification::run(quick),
         Topic::Proving => proving::run(quick),
         Topic::Timing => timing::run(quick),
+        Topic::Disclosure => disclosure::run(quick),
     }
 }
 
@@ -124,6 +130,9 @@ pub enum Failed {
     /// Components do not check.
     #[error(transparent)]
     TearOff(#[from] TearOffError),
+    /// A ceremony.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
     /// A commit does not check.
     #[error(transparent)]
     Commit(#[from] CommitError),
