@@ -29,11 +29,13 @@ pub enum Role {
     Regulator,
     /// Runs the platform, and is not to see business data.
     Operator,
+    /// Keeps the users of its institution, and sees no business data.
+    Administrator,
 }
 
 impl Role {
     /// All roles, in the order of the matrix.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Registrar,
         Self::Custodian,
         Self::DirectBroker,
@@ -43,6 +45,7 @@ impl Role {
         Self::Intermediary,
         Self::Regulator,
         Self::Operator,
+        Self::Administrator,
     ];
 }
 
@@ -58,6 +61,7 @@ impl fmt::Display for Role {
             Self::Intermediary => "intermediary",
             Self::Regulator => "regulator",
             Self::Operator => "operator",
+            Self::Administrator => "administrator",
         })
     }
 }

@@ -16,6 +16,7 @@ use sudare_api::approvals::{
 };
 use sudare_api::masters::{FieldError, Kind};
 use sudare_api::store::{AnnotateRegister, Change, EraseInvestor};
+use sudare_api::users::{CreateUser, ResetUser, UpdateUser};
 
 use support::{
     Answer, HOUSE, ISIN, World, databases, fullest, smallest, sqlite, world, world_with,
@@ -226,12 +227,21 @@ async fn every_cell_of_who_proposes_and_approves_holds() {
     for deed in deeds.iter() {
         let request = match deed.name() {
             "annotate-register" => json!({ "beneficial_interest_id": "0".repeat(32) }),
+            "create-user" => json!({ "login": "nobody", "name": "No Body", "role": "custodian" }),
+            "update-user" => json!({
+                "user_id": "0".repeat(32), "login": "nobody", "name": "No Body", "role": "custodian", "status": "closed",
+            }),
+            "reset-user" => json!({ "user_id": "0".repeat(32) }),
             "erase-investor" => json!({ "investor_id": "0".repeat(32), "reason": "asked for" }),
             other => panic!("no request for {other}"),
         };
-        let body = json!({ "deed": deed.name(), "request": request });
         for role in Role::ALL {
             for institution in [HOUSE, "other"] {
+                let mut request = request.clone();
+                if institution == "other" && request.get("role").is_some() {
+                    request["role"] = json!("entrusting-broker");
+                }
+                let body = json!({ "deed": deed.name(), "request": request });
                 let may =
                     deed.roles().contains(&role) && (!deed.of_the_house() || institution == HOUSE);
                 let at = format!("{}-{role}-{institution}", deed.name());
@@ -401,5 +411,11 @@ fn who_proposes_and_approves_stands_in_the_specification() {
 }
 
 fn deeds() -> Deeds {
-    Deeds::new(vec![Arc::new(AnnotateRegister), Arc::new(EraseInvestor { house: HOUSE.into() })])
+    Deeds::new(vec![
+        Arc::new(AnnotateRegister),
+        Arc::new(EraseInvestor { house: HOUSE.into() }),
+        Arc::new(CreateUser { users: support::users() }),
+        Arc::new(UpdateUser { users: support::users() }),
+        Arc::new(ResetUser),
+    ])
 }

@@ -312,6 +312,35 @@ async fn every_problem_has_a_page_and_every_answer_a_trace() {
 }
 
 #[tokio::test]
+async fn the_page_of_the_documentation_has_every_operation_and_loads_nothing() {
+    let database = sqlite();
+    let world = world(&database).await;
+    let document = world.get(REGISTRAR, "/openapi.json").await.body;
+    for path in ["/docs", "/deprecations"] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let router = world
+            .api
+            .router(sudare_api::http::Peer::with(&support::certificate(Role::Registrar, HOUSE)));
+        let answer = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        let bytes = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+        let page = String::from_utf8(bytes.to_vec()).unwrap();
+        for outside in ["<script", "http://", "https://", "src=", "@import", "url("] {
+            assert!(!page.contains(outside), "{outside} in {path}");
+        }
+        if path == "/docs" {
+            for item in document["paths"].as_object().unwrap().values() {
+                for operation in item.as_object().unwrap().values() {
+                    let id = operation["operationId"].as_str().unwrap();
+                    assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_asks_too_often_is_told_to_wait() {
     let database = sqlite();
     let store = Store::open(&database.url).await.unwrap();

@@ -1,5 +1,7 @@
 //! The listener of the HTTP API: TLS 1.3 with client certificates in front of [`sudare_api`].
 
+mod issuer;
+
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use sudare_api::access::Client;
 use sudare_api::http::{Api, ClientsError, Connections, Peer, Setup};
 use sudare_api::store::{Store, StoreError};
+use sudare_api::tokens::{Tokens, TokensConfig, TokensError};
+use sudare_api::users::UsersConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -48,9 +52,35 @@ pub struct ApiConfig {
     /// A file (mode 0600) with the URL of a PostgreSQL database; SQLite in the node's data folder if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_url: Option<PathBuf>,
+    /// Whether every connection needs a client certificate. Users may be let log on without one.
+    #[serde(default, skip_serializing_if = "ClientCertificates::is_default")]
+    pub client_certificates: ClientCertificates,
     /// Who may use the API.
     #[serde(default)]
     pub clients: Vec<Client>,
+    /// Users with passwords; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<UsersConfig>,
+    /// Whose access tokens are taken; nobody's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokensConfig>,
+}
+
+/// Whether a connection needs a client certificate.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientCertificates {
+    /// Without one there is no connection.
+    #[default]
+    Required,
+    /// Without one there are log-on and documentation.
+    Optional,
+}
+
+impl ClientCertificates {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why the API can't be served.
@@ -84,6 +114,12 @@ pub enum HttpError {
     /// The clients.
     #[error(transparent)]
     Clients(#[from] ClientsError),
+    /// Where the issuer's keys are.
+    #[error("the API's tokens: `keys_url` must be https://HOST/PATH, not {0}")]
+    Url(String),
+    /// Tokens.
+    #[error("the API's tokens: {0}")]
+    Tokens(#[from] TokensError),
     /// The database.
     #[error("the API's database: {0}")]
     Store(#[from] StoreError),
@@ -94,6 +130,7 @@ pub enum HttpError {
 pub struct Http {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    keys: Option<JoinHandle<()>>,
     store: Store,
 }
 
@@ -108,19 +145,36 @@ impl Http {
         let acceptor = TlsAcceptor::from(Arc::new(tls(config)?));
         let store = Store::open(&database(config, &node.config.data)?).await?;
         let house = node.member.name.to_string();
-        let setup = Setup { house, clients: config.clients.clone(), deeds: Vec::new() };
+        let tokens = match &config.tokens {
+            None => None,
+            Some(tokens) => Some(Arc::new(Tokens::new(tokens.clone())?)),
+        };
+        let setup = Setup {
+            house,
+            clients: config.clients.clone(),
+            users: config.users.clone(),
+            tokens: tokens.clone(),
+            deeds: Vec::new(),
+        };
         let api = Api::new(store.clone(), setup, Arc::new(now_us))?;
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|source| HttpError::Listen(config.listen, source))?;
+        let keys = match (tokens, &config.tokens) {
+            (Some(tokens), Some(config)) => issuer::keep_keys(tokens, config)?,
+            _ => None,
+        };
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(accept(listener, acceptor, Connections::new(api, stopped)));
         tracing::info!(address = %config.listen, "the API is ready");
-        Ok(Some(Self { stop, serving, store }))
+        Ok(Some(Self { stop, serving, keys, store }))
     }
 
     /// Takes no more connections, lets requests under way finish, and closes the database.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        if let Some(keys) = self.keys {
+            keys.abort();
+        }
         // It has its own limit of time.
         let _ = self.serving.await;
         let _ = timeout(STOP_WITHIN, self.store.close()).await;
@@ -133,7 +187,8 @@ impl ApiConfig {
         for file in [&mut self.certificate, &mut self.key, &mut self.client_roots] {
             *file = folder.join(&*file);
         }
-        if let Some(file) = &mut self.database_url {
+        let tokens = self.tokens.iter_mut().flat_map(|one| [&mut one.keys, &mut one.keys_roots]);
+        for file in tokens.chain([&mut self.database_url]).flatten() {
             *file = folder.join(&*file);
         }
     }
@@ -170,20 +225,21 @@ async fn serve(
 ) {
     let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await else { return };
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let Some(certificate) = certificate.map(|certificate| certificate.to_vec()) else { return };
-    connections.serve(stream, Peer::with(&certificate), place).await;
+    let peer = certificate.map_or_else(Peer::default, |certificate| Peer::with(certificate));
+    connections.serve(stream, peer, place).await;
 }
 
-/// [AUT-1]: only TLS 1.3, only peers with a certificate of a client root.
+/// [AUT-1]: only TLS 1.3, only peers with a certificate of a client root, or with none if the configuration says so.
 fn tls(config: &ApiConfig) -> Result<ServerConfig, HttpError> {
     let failed = |error: &dyn std::fmt::Display| HttpError::Tls(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    for root in certificates(&config.client_roots)? {
-        roots.add(root).map_err(|error| failed(&error))?;
-    }
+    let roots = roots(&config.client_roots)?;
     let clients =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let clients = match config.client_certificates {
+        ClientCertificates::Required => clients,
+        ClientCertificates::Optional => clients.allow_unauthenticated(),
+    };
     let clients = clients.build().map_err(|error| failed(&error))?;
     not_exposed(&config.key)?;
     let key = PrivateKeyDer::from_pem_file(&config.key);
@@ -197,6 +253,14 @@ fn tls(config: &ApiConfig) -> Result<ServerConfig, HttpError> {
         .map_err(|error| failed(&error))?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(tls)
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, HttpError> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates(path)? {
+        roots.add(root).map_err(|error| HttpError::Tls(error.to_string()))?;
+    }
+    Ok(roots)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> {

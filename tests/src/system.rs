@@ -13,6 +13,7 @@
 pub mod haystack;
 pub mod network;
 pub mod raw;
+pub mod web;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

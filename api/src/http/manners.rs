@@ -15,6 +15,7 @@ use time::format_description::well_known::Rfc3339;
 use super::problem::Problem;
 use crate::access::Client;
 use crate::masters::is_id;
+use crate::store::Version;
 
 /// The most rows of a page, and how many it has if nobody says.
 pub(super) const PAGE: (usize, usize) = (200, 50);
@@ -41,6 +42,13 @@ pub(super) fn page_of(page: PageOf) -> Result<(usize, Option<String>), Problem> 
         Problem::Malformed("the query takes `limit` and `cursor` alone, once each".into())
     })?;
     Ok((limit_of(page.limit)?, page.cursor))
+}
+
+/// A cursor of a page that is sorted by versions.
+pub(super) fn version_cursor(cursor: Option<String>) -> Result<i64, Problem> {
+    let after = cursor.map_or(Ok(0), |cursor| cursor.parse::<u32>());
+    let wrong = |_| Problem::Malformed("`cursor` must be one that a page has given".into());
+    after.map(i64::from).map_err(wrong)
 }
 
 /// How many items a page is to have.
@@ -138,4 +146,14 @@ pub(super) fn page_view(items: Vec<Value>, next: Option<String>) -> Value {
 pub(super) fn instant(micros: i64) -> Value {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros).saturating_mul(1000));
     at.ok().and_then(|at| at.format(&Rfc3339).ok()).into()
+}
+
+/// A version of a row's history.
+pub(super) fn version_view(version: &Version) -> Value {
+    let mut view =
+        json!({ "version": version.version, "at": instant(version.at), "by": version.by });
+    if let (Some(content), Value::Object(view)) = (&version.content, &mut view) {
+        view.insert("content".into(), content.clone());
+    }
+    view
 }

@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use super::Api;
 use super::manners::{
     Body, Caller, PageOf, etag, fingerprint, id_cursor, idempotency_key, if_match, instant,
-    json_of, page_of, page_view, tagged,
+    json_of, page_of, page_view, tagged, version_cursor, version_view,
 };
 use super::problem::Problem;
 use crate::access::{Action, Client, Reach};
 use crate::masters::{Kind, validate};
-use crate::store::{Change, Row, Version, Written};
+use crate::store::{Change, Row, Written};
 
 /// The paths of all kinds.
 pub(super) fn routes() -> Router<Api> {
@@ -157,11 +157,9 @@ async fn history(
 ) -> Result<Response, Problem> {
     let (_, reach) = admit(api, client, kind, Action::Read)?;
     let (limit, cursor) = page_of(page)?;
-    let after = cursor.map_or(Ok(0), |cursor| cursor.parse::<u32>());
-    let after = after
-        .map_err(|_| Problem::Malformed("`cursor` must be one that a page has given".into()))?;
+    let after = version_cursor(cursor)?;
     api.0.store.row(kind, id, &reach).await?.ok_or(Problem::NotFound)?;
-    let versions = api.0.store.history(kind, id, i64::from(after), limit.saturating_add(1)).await?;
+    let versions = api.0.store.history(kind.table(), id, after, limit.saturating_add(1)).await?;
     let more = versions.len() > limit;
     let items: Vec<Value> = versions.iter().take(limit).map(version_view).collect();
     let last = versions.iter().take(limit).next_back().filter(|_| more);
@@ -200,13 +198,4 @@ fn view(row: &Row) -> Value {
     view.insert("updated_at".into(), instant(row.updated_at));
     view.insert("updated_by".into(), row.updated_by.clone().into());
     Value::Object(view)
-}
-
-fn version_view(version: &Version) -> Value {
-    let mut view =
-        json!({ "version": version.version, "at": instant(version.at), "by": version.by });
-    if let (Some(content), Value::Object(view)) = (&version.content, &mut view) {
-        view.insert("content".into(), content.clone());
-    }
-    view
 }

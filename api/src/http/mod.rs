@@ -2,12 +2,16 @@
 
 mod approvals;
 mod connection;
+mod deprecation;
+mod docs;
+pub mod fetch;
 mod limits;
 mod manners;
 mod masters;
 mod openapi;
 mod peer;
 pub mod problem;
+mod users;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -32,11 +37,17 @@ use crate::access::Client;
 use crate::approvals::{Deed, Deeds};
 use crate::masters::Field;
 use crate::store::{AnnotateRegister, EraseInvestor, Store};
+use crate::tokens::Tokens;
+use crate::users::{CreateUser, ResetUser, UpdateUser, UsersConfig, UsersError};
 
 /// The longest body of a request, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long a request may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
+/// Log-ons that peers with one certificate, or all without one, may try at once, and per second in the long run.
+const LOG_ONS: (i64, i64) = (20, 2);
+/// How many hashes of passwords are computed at a time: each takes 19 MiB.
+const HASHING_MAX: usize = 2;
 /// The header that names a request in answers and logs.
 const TRACE: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -58,8 +69,13 @@ struct Inner {
     house: String,
     clients: BTreeMap<String, Client>,
     deeds: Deeds,
+    users: Option<UsersConfig>,
+    tokens: Option<Arc<Tokens>>,
     clock: Clock,
     limits: Limits,
+    log_ons: Limits,
+    /// Turns to compute what a password's hash takes in memory and time.
+    hashing: Semaphore,
 }
 
 /// What an API is for, besides its database.
@@ -69,6 +85,10 @@ pub struct Setup {
     pub house: String,
     /// Clients that are known by their certificates.
     pub clients: Vec<Client>,
+    /// Users with passwords, if there are any.
+    pub users: Option<UsersConfig>,
+    /// Tokens of an issuer, if they are taken.
+    pub tokens: Option<Arc<Tokens>>,
     /// What is done by two people, besides what the API itself brings.
     pub deeds: Vec<Arc<dyn Deed>>,
 }
@@ -90,6 +110,9 @@ pub enum ClientsError {
     /// The name could be another's: users and owners of tokens have names with `/`.
     #[error("the API client {0}: a name must have no `/`")]
     Name(String),
+    /// Users of an institution.
+    #[error(transparent)]
+    Users(#[from] UsersError),
     /// Names or certificates repeat.
     #[error("the API client {0} has the name or certificate of another: both must be unique")]
     Twice(String),
@@ -120,14 +143,24 @@ impl Api {
             Arc::new(AnnotateRegister),
             Arc::new(EraseInvestor { house: setup.house.clone() }),
         ];
+        if let Some(users) = &setup.users {
+            users.check()?;
+            deeds.push(Arc::new(CreateUser { users: users.clone() }));
+            deeds.push(Arc::new(UpdateUser { users: users.clone() }));
+            deeds.push(Arc::new(ResetUser));
+        }
         deeds.extend(setup.deeds);
         Ok(Self(Arc::new(Inner {
             store,
             house: setup.house,
             clients: known,
             deeds: Deeds::new(deeds),
+            users: setup.users,
+            tokens: setup.tokens,
             clock,
-            limits: Limits::default(),
+            limits: Limits::new(limits::BURST, limits::PER_SECOND),
+            log_ons: Limits::new(LOG_ONS.0, LOG_ONS.1),
+            hashing: Semaphore::new(HASHING_MAX),
         })))
     }
 
@@ -135,9 +168,12 @@ impl Api {
     pub fn router(&self, peer: Peer) -> Router {
         let router = Router::new()
             .route("/openapi.json", get(document))
+            .route("/docs", get(docs::docs))
+            .route("/deprecations", get(docs::deprecations))
             .route("/problems/{code}", get(problem_page))
             .merge(masters::routes())
             .merge(approvals::routes())
+            .merge(users::routes())
             .fallback(|| async { Problem::NotFound })
             .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -155,24 +191,33 @@ impl Api {
 async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let trace = Uuid::now_v7().simple().to_string();
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
-    let client = api.known(&peer);
-    request.extensions_mut().insert(client.clone());
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let mut answer = match &client {
-        None => Problem::UnknownClient.into_response(),
-        Some(client) => match api.0.limits.take(&client.name, api.now()) {
-            Err(seconds) => Problem::TooMany(seconds).into_response(),
-            Ok(()) => {
-                let run = timeout(REQUEST_WITHIN, next.run(request));
-                run.await.unwrap_or_else(|_| Problem::Internal.into_response())
-            }
-        },
+    let caller = api.caller(&peer, request.headers()).await;
+    let client = caller.as_ref().ok().and_then(Clone::clone);
+    request.extensions_mut().insert(client.clone());
+    // Those who aren't known share what they may ask, and log-ons have a limit of their own besides.
+    let name = client.as_ref().map_or("", |client| client.name.as_str());
+    let open = client.is_some() || api.is_open(&peer, path.as_deref());
+    let mut answer = match (api.0.limits.take(name, api.now()), caller) {
+        (Err(seconds), _) => Problem::TooMany(seconds).into_response(),
+        (Ok(()), Err(problem)) => problem.into_response(),
+        (Ok(()), Ok(_)) if !open => Problem::UnknownClient.into_response(),
+        (Ok(()), Ok(_)) => {
+            let run = timeout(REQUEST_WITHIN, next.run(request));
+            run.await.unwrap_or_else(|_| Problem::Internal.into_response())
+        }
     };
     if let Some(problem) = problem_of(&mut answer) {
         let allow = answer.headers().get(header::ALLOW).cloned();
         answer = problem.answer(&trace);
         answer.headers_mut().extend(allow.map(|value| (header::ALLOW, value)));
+    }
+    let gone = path
+        .as_deref()
+        .and_then(|path| deprecation::of(deprecation::DEPRECATED, method.as_str(), path));
+    if let Some(deprecated) = gone {
+        deprecation::mark(deprecated, answer.headers_mut());
     }
     let client = client.map_or_else(|| "-".to_owned(), |client| client.name);
     let path = path.unwrap_or_else(|| "-".to_owned());

@@ -16,6 +16,12 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// The client certificate is not one of the node's clients.
     UnknownClient,
+    /// The token is not good, or not over this connection.
+    TokenRefused,
+    /// Log-on, activation or change of a password is refused; not why.
+    LogOnRefused,
+    /// The right password, but too old.
+    PasswordExpired,
     /// The client's role does not do this.
     Forbidden,
     /// There is no such thing, or not for this client.
@@ -61,7 +67,7 @@ pub struct About {
 
 impl Problem {
     /// All kinds.
-    pub const ALL: [About; 17] = [
+    pub const ALL: [About; 20] = [
         about(
             "malformed",
             StatusCode::BAD_REQUEST,
@@ -79,6 +85,24 @@ impl Problem {
             StatusCode::UNAUTHORIZED,
             "The client certificate is not registered here.",
             "Have the node's operator add the certificate's SHA-256 to the clients of the API.",
+        ),
+        about(
+            "token-refused",
+            StatusCode::UNAUTHORIZED,
+            "The token is not good here and now.",
+            "Get a new one: log on again, or ask the issuer for one that is bound to this connection's certificate.",
+        ),
+        about(
+            "log-on-refused",
+            StatusCode::UNAUTHORIZED,
+            "That is not a user who can log on now, or not his password or codes.",
+            "Check institution, login and password; after several failures wait for the lock to end, or have two administrators reset the user.",
+        ),
+        about(
+            "password-expired",
+            StatusCode::FORBIDDEN,
+            "The password is too old.",
+            "Change it with POST /v1/passwords, then log on with the new one.",
         ),
         about(
             "forbidden",
@@ -173,6 +197,9 @@ impl Problem {
             Self::Malformed(_) => "malformed",
             Self::Invalid(_) => "invalid",
             Self::UnknownClient => "unknown-client",
+            Self::TokenRefused => "token-refused",
+            Self::LogOnRefused => "log-on-refused",
+            Self::PasswordExpired => "password-expired",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -220,6 +247,10 @@ impl Problem {
         let mut answer = (about.status, Value::Object(body).to_string()).into_response();
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self, Self::TokenRefused) {
+            let value = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            headers.insert(header::WWW_AUTHENTICATE, value);
+        }
         if let Self::TooMany(seconds) = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
         }

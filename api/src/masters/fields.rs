@@ -52,6 +52,10 @@ pub enum Form {
     Bic,
     /// 法人番号.
     CorporateNumber,
+    /// 3 to 40 of `a` to `z`, `0` to `9`, `.`, `_`, `-`; a letter or digit first.
+    Login,
+    /// An id: 32 hexadecimal digits.
+    Id,
     /// The id of a row of another kind.
     Reference(Kind),
 }

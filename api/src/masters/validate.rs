@@ -126,6 +126,11 @@ fn check(form: Form, text: &str) -> Option<String> {
             is_corporate_number(text),
             "must be a corporate number of 13 digits with its check digit".into(),
         ),
+        Form::Login => (
+            is_login(text),
+            "must be 3 to 40 of a-z, 0-9, `.`, `_`, `-`, a letter or digit first".into(),
+        ),
+        Form::Id => (is_id(text), "must be an id of 32 hexadecimal digits".into()),
         Form::Reference(of) => (is_id(text), format!("must be the id of one of the {}", of.path())),
     };
     (!good).then_some(must)
@@ -142,6 +147,13 @@ fn is_text(text: &str, max: usize) -> bool {
         && text.chars().count() <= max
         && text.trim() == text
         && !text.chars().any(char::is_control)
+}
+
+fn is_login(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (3..=40).contains(&text.len())
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 fn is_email(text: &str) -> bool {

@@ -140,7 +140,8 @@ impl Deed for AnnotateRegister {
                 Some(text) => drop(values.insert("register_annotation", text.to_owned())),
                 None => drop(values.remove("register_annotation")),
             }
-            remember(tx, Kind::BeneficialInterest, id, version, Some(&values), change).await?;
+            remember(tx, Kind::BeneficialInterest.table(), id, version, Some(&values), change)
+                .await?;
             Ok(Done::with(json!({ "beneficial_interest_id": id, "version": version })))
         })
     }
@@ -180,7 +181,7 @@ async fn erase(
         let query = sqlx::query(text).bind(Kind::Investor.table()).bind(row.id.clone());
         query.execute(&mut **tx).await?;
     }
-    remember(tx, Kind::Investor, &row.id, version, None, change).await
+    remember(tx, Kind::Investor.table(), &row.id, version, None, change).await
 }
 
 fn prepared(fields: &'static [Field], request: &Value) -> Result<Prepared, Vec<FieldError>> {

@@ -4,6 +4,7 @@
 mod approvals;
 mod deeds;
 mod rows;
+pub(crate) mod users;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use sqlx::{AnyPool, Executor, SqlSafeStr, Transaction};
 pub use approvals::{Decided, Within};
 pub use deeds::{AnnotateRegister, EraseInvestor};
 pub use rows::{Change, Row, Version, Written};
+pub use users::{At, Attempt};
 
 /// How many connections are kept to a database.
 const CONNECTIONS_MAX: u32 = 8;
@@ -27,6 +29,7 @@ const KEY_KEPT_US: i64 = 48 * 3600 * 1_000_000;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "masters", include_str!("../../migrations/0001_masters.sql")),
     (2, "approvals", include_str!("../../migrations/0002_approvals.sql")),
+    (3, "users", include_str!("../../migrations/0003_users.sql")),
 ];
 
 /// Two engines, one dialect: what differs stands here.

@@ -122,7 +122,7 @@ impl Store {
             query = query.bind(values.get(name).cloned());
         }
         query.execute(&mut *tx).await?;
-        remember(&mut tx, kind, &id, 1, Some(values), change).await?;
+        remember(&mut tx, kind.table(), &id, 1, Some(values), change).await?;
         tx.commit().await?;
         Ok(Written::Row(id, 1))
     }
@@ -179,7 +179,7 @@ impl Store {
             // Another writer was faster.
             return Ok(Written::Stale(version));
         }
-        remember(&mut tx, kind, id, version, Some(&values), change).await?;
+        remember(&mut tx, kind.table(), id, version, Some(&values), change).await?;
         tx.commit().await?;
         Ok(Written::Row(id.to_owned(), version))
     }
@@ -228,7 +228,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn history(
         &self,
-        kind: Kind,
+        table: &str,
         id: &str,
         after: i64,
         limit: usize,
@@ -238,7 +238,7 @@ impl Store {
              WHERE kind = $1 AND id = $2 AND version > $3 ORDER BY version LIMIT {limit}"
         );
         let query =
-            sqlx::query(AssertSqlSafe(text)).bind(kind.table()).bind(id.to_owned()).bind(after);
+            sqlx::query(AssertSqlSafe(text)).bind(table.to_owned()).bind(id.to_owned()).bind(after);
         let rows = query.fetch_all(&self.pool).await?;
         let damaged = |_| StoreError::Damaged("row_history");
         rows.iter()
@@ -291,7 +291,7 @@ pub(super) async fn claim(
 /// Writes a version into a row's history; without values if it is an erasure.
 pub(super) async fn remember(
     tx: &mut Transaction<'_, Any>,
-    kind: Kind,
+    table: &str,
     id: &str,
     version: i64,
     values: Option<&Values>,
@@ -299,7 +299,7 @@ pub(super) async fn remember(
 ) -> Result<(), StoreError> {
     let text = "INSERT INTO row_history (kind, id, version, at, by_client, content) VALUES ($1, $2, $3, $4, $5, $6)";
     sqlx::query(text)
-        .bind(kind.table())
+        .bind(table.to_owned())
         .bind(id.to_owned())
         .bind(version)
         .bind(change.now)

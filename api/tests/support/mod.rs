@@ -23,6 +23,7 @@ use sudare_api::approvals::Deed;
 use sudare_api::http::{Api, Peer, Setup};
 use sudare_api::masters::Kind;
 use sudare_api::store::Store;
+use sudare_api::users::{UsersConfig, UsersOf};
 use tower::ServiceExt;
 
 pub use postgres::Server;
@@ -78,7 +79,14 @@ pub async fn world_with(database: &Database, deeds: Vec<Arc<dyn Deed>>) -> World
     let clock = Arc::new(move || clock.fetch_add(1_000_000, Ordering::Relaxed));
     let clients =
         Role::ALL.into_iter().flat_map(|role| [HOUSE, "other"].map(|at| client(role, at)));
-    let setup = Setup { house: HOUSE.into(), clients: clients.collect(), deeds };
+    let clients = clients.chain([HOUSE, "other"].map(second_administrator));
+    let setup = Setup {
+        house: HOUSE.into(),
+        clients: clients.collect(),
+        users: Some(users()),
+        deeds,
+        ..Setup::default()
+    };
     let api = Api::new(store.clone(), setup, clock).unwrap();
     World { api, store, now }
 }
@@ -92,6 +100,53 @@ pub fn client(role: Role, institution: &str) -> Client {
         institution: institution.into(),
         certificate: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         assets: [ISIN.to_owned()].into(),
+    }
+}
+
+/// Another administrator at an institution.
+pub fn second_administrator(institution: &str) -> Client {
+    let mut client = client(Role::Administrator, institution);
+    client.name = format!("second administrator at {institution}");
+    client.certificate = hash_of(&second_certificate(institution));
+    client
+}
+
+pub fn second_certificate(institution: &str) -> Vec<u8> {
+    format!("second administrator@{institution}").into_bytes()
+}
+
+pub fn hash_of(certificate: &[u8]) -> String {
+    Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Users of the house log on over the custodian's certificate or none, those of the other institution over its broker's.
+pub fn users() -> UsersConfig {
+    let of = |institution: &str, roles: &[Role], certificate: Vec<u8>, open| UsersOf {
+        institution: institution.into(),
+        roles: roles.iter().copied().collect(),
+        assets: [ISIN.to_owned()].into(),
+        certificates: [hash_of(&certificate)].into(),
+        without_certificate: open,
+    };
+    UsersConfig {
+        password_days: 90,
+        attempts: 3,
+        lock_minutes: 30,
+        session_minutes: 60,
+        institutions: vec![
+            of(
+                HOUSE,
+                &[Role::Custodian, Role::Administrator],
+                certificate(Role::Custodian, HOUSE),
+                true,
+            ),
+            of(
+                "other",
+                &[Role::EntrustingBroker],
+                certificate(Role::EntrustingBroker, "other"),
+                false,
+            ),
+        ],
     }
 }
 
@@ -151,7 +206,9 @@ impl World {
     }
 
     pub async fn send(&self, certificate: &[u8], request: Request<Body>) -> Answer {
-        let router = self.api.router(Peer::with(certificate));
+        let anonymous = certificate.is_empty();
+        let peer = if anonymous { Peer::default() } else { Peer::with(certificate) };
+        let router = self.api.router(peer);
         let answer = router.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -207,6 +264,8 @@ pub fn fullest(kind: Kind, id_of: impl Fn(Kind) -> String) -> Value {
             Form::Lei => "353800V2V8PUY9TK3E06".to_owned(),
             Form::Bic => "DEMOJPJT".to_owned(),
             Form::CorporateNumber => "7123456789012".to_owned(),
+            Form::Login => "somebody".to_owned(),
+            Form::Id => "0".repeat(32),
             Form::Reference(of) => id_of(of),
         };
         row[field.name] = value.into();

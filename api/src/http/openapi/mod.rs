@@ -1,9 +1,11 @@
 //! The OpenAPI 3.1 document, made from the same tables as checks and paths.
 
 mod approvals;
+mod users;
 
 use serde_json::{Map, Value, json};
 
+use super::deprecation::DEPRECATED;
 use super::manners::{KEY_MAX, PAGE};
 use super::problem::Problem;
 use crate::approvals::Deeds;
@@ -17,6 +19,8 @@ pub(super) fn document(deeds: &Deeds) -> Value {
     let (mut paths, mut schemas) = (Map::new(), shared_schemas());
     paths.extend(approvals::paths());
     schemas.extend(approvals::schemas(deeds));
+    paths.extend(users::paths());
+    schemas.extend(users::schemas());
     paths.insert("/openapi.json".into(), json!({ "get": operation("openapi", "This document.", &[], &json!({
         "200": { "description": "The document.", "content": { "application/json": { "schema": { "type": "object" } } } }
     })) }));
@@ -24,11 +28,23 @@ pub(super) fn document(deeds: &Deeds) -> Value {
         "200": { "description": "The page.", "content": { "text/plain; charset=utf-8": { "schema": { "type": "string" } } } },
         "404": reference("Problem404"),
     })) }));
+    for (path, id, about) in [
+        (
+            "/docs",
+            "docs",
+            "This document as a page, without scripts and without anything from elsewhere.",
+        ),
+        ("/deprecations", "deprecations", "What will go, and when."),
+    ] {
+        let page = json!({ "200": { "description": "The page.", "content": { "text/html; charset=utf-8": { "schema": { "type": "string" } } } } });
+        paths.insert(path.into(), json!({ "get": operation(id, about, &[], &page) }));
+    }
     for kind in Kind::ALL {
         schemas.insert(kind.name().into(), schema(kind));
         schemas.insert(format!("{}Row", kind.name()), row_schema(kind));
         paths.extend(paths_of(kind));
     }
+    mark_deprecated(&mut paths);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -38,14 +54,27 @@ pub(super) fn document(deeds: &Deeds) -> Value {
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "security": [{ "mutualTLS": [] }],
+        "security": [{ "mutualTLS": [] }, { "bearer": [] }],
         "paths": paths,
         "components": {
             "schemas": schemas,
             "responses": responses(),
-            "securitySchemes": { "mutualTLS": { "type": "mutualTLS", "description": "A client certificate that the node's configuration names." } },
+            "securitySchemes": {
+                "mutualTLS": { "type": "mutualTLS", "description": "A client certificate that the node's configuration names." },
+                "bearer": { "type": "http", "scheme": "bearer", "description": "A session's token (POST /v1/sessions), or an issuer's access token bound to the client certificate (RFC 8705)." },
+            },
         },
     })
+}
+
+fn mark_deprecated(paths: &mut Map<String, Value>) {
+    for one in DEPRECATED {
+        let method = one.method.to_ascii_lowercase();
+        let operation = paths.get_mut(one.path).and_then(|item| item.get_mut(&method));
+        if let Some(Value::Object(operation)) = operation {
+            operation.insert("deprecated".into(), true.into());
+        }
+    }
 }
 
 fn paths_of(kind: Kind) -> [(String, Value); 3] {
@@ -307,7 +336,8 @@ fn property(field: &Field) -> Value {
         Form::Lei => json!({ "pattern": "^[A-Z0-9]{18}[0-9]{2}$" }),
         Form::Bic => json!({ "pattern": "^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$" }),
         Form::CorporateNumber => json!({ "pattern": "^[0-9]{13}$" }),
-        Form::Reference(_) => json!({ "pattern": ID }),
+        Form::Login => json!({ "pattern": "^[a-z0-9][a-z0-9._-]{2,39}$" }),
+        Form::Id | Form::Reference(_) => json!({ "pattern": ID }),
     };
     with(with(form, "type", json!("string")), "description", json!(field.about))
 }

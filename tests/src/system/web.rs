@@ -1,0 +1,203 @@
+//! A node that serves the HTTP API over TLS, the certificates of its clients, and requests to it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sudare_ledger::role::Role;
+
+use super::eventually;
+use super::network::Network;
+
+/// A certificate with its key.
+#[derive(Debug)]
+pub struct Card {
+    /// The certificate (DER).
+    pub certificate: CertificateDer<'static>,
+    /// The certificate (PEM).
+    pub pem: String,
+    /// Its key (PEM).
+    pub key: String,
+}
+
+/// A root of certificates.
+#[derive(Debug)]
+pub struct Root {
+    issuer: Issuer<'static, KeyPair>,
+    /// The root's certificate (PEM).
+    pub pem: String,
+}
+
+/// A node that serves the API, and what its clients need.
+#[derive(Debug)]
+pub struct Served {
+    /// The network of the node, which is its custodian.
+    pub network: Network,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Who signed the certificates of server and clients.
+    pub root: Root,
+    /// A client of the node's institution with the custodian's role.
+    pub clerk: Card,
+}
+
+impl Served {
+    /// Starts a node with the API. `more` is added to its `[api]` table, by the folder with the certificates and their root.
+    pub async fn start(more: impl FnOnce(&Path, &Root) -> String) -> Self {
+        let mut network =
+            Network::make(&[("notary", Role::Notary), ("custodian", Role::Custodian)]);
+        let root = Root::default();
+        let (server, clerk) = (root.card("localhost"), root.card("clerk"));
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let config = network.config("custodian");
+        let folder = config.parent().unwrap();
+        for (name, text) in [
+            ("roots.pem", &root.pem),
+            ("api.crt", &server.pem),
+            ("api.key", &server.key),
+            ("clerk.crt", &clerk.pem),
+            ("clerk.key", &clerk.key),
+        ] {
+            fs::write(folder.join(name), text).unwrap();
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let hash = sha256(&clerk.certificate);
+        let api = format!(
+            "\n[api]\nlisten = \"{address}\"\ncertificate = \"api.crt\"\nkey = \"api.key\"\nclient_roots = \"roots.pem\"\n{}\n\
+             [[api.clients]]\nname = \"clerk\"\nrole = \"custodian\"\ninstitution = \"custodian\"\ncertificate = \"{hash}\"\n",
+            more(folder, &root)
+        );
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(&config, text + &api).unwrap();
+        network.run(&["custodian"]).await;
+        let served = Self { network, address, root, clerk };
+        let _ = served.await_answer("/openapi.json");
+        served
+    }
+
+    /// The folder with `roots.pem`, `api.crt`, `api.key`, `clerk.crt` and `clerk.key`.
+    pub fn folder(&self) -> PathBuf {
+        self.network.config("custodian").parent().unwrap().to_owned()
+    }
+
+    /// Asks until the listener is there.
+    pub fn await_answer(&self, path: &str) -> (u16, Value) {
+        eventually("the API answers", || self.ask(&self.clerk, "GET", path, None))
+    }
+
+    /// A request on a connection of its own; nothing if there is no answer.
+    pub fn ask(
+        &self,
+        card: &Card,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Option<(u16, Value)> {
+        self.ask_with(Some(card), method, path, "", body)
+    }
+
+    /// The same with more headers, each ended by a line break, and perhaps without a certificate.
+    pub fn ask_with(
+        &self,
+        card: Option<&Card>,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: Option<&Value>,
+    ) -> Option<(u16, Value)> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let headers = format!(
+            "content-type: application/json\r\nidempotency-key: {}\r\n{headers}",
+            sha256(body.as_bytes())
+        );
+        let (status, text) =
+            request(&self.root, card, self.address, method, path, &headers, &body)?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+}
+
+/// A request over TLS to `localhost` at an address, by hand; nothing if there is no answer.
+pub fn request(
+    root: &Root,
+    card: Option<&Card>,
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, String)> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+    let mut stream = StreamOwned::new(root.tls(card), stream);
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost:{}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
+        address.port(),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    // The end may come without a notice.
+    let _ = stream.read_to_end(&mut answer);
+    let text = String::from_utf8(answer).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+impl Default for Root {
+    fn default() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+}
+
+impl Root {
+    /// A certificate for a name, of server and client.
+    pub fn card(&self, name: &str) -> Card {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let (der, pem) = (certificate.der().clone(), certificate.pem());
+        Card { certificate: der, pem, key: key.serialize_pem() }
+    }
+
+    /// The client's side of a connection to `localhost`.
+    pub fn tls(&self, card: Option<&Card>) -> ClientConnection {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();
+        roots.add(root).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match card {
+            None => config.with_no_client_auth(),
+            Some(card) => {
+                let key = PrivateKeyDer::from_pem_slice(card.key.as_bytes()).unwrap();
+                config.with_client_auth_cert(vec![card.certificate.clone()], key).unwrap()
+            }
+        };
+        let name = ServerName::try_from("localhost").unwrap();
+        ClientConnection::new(Arc::new(config), name).unwrap()
+    }
+}
+
+/// 64 hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
