@@ -2,6 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare::membership::SignedMembership;
+use sudare::opening::OpenedSeed;
 use sudare::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 use sudare::runtime::Status;
 use sudare_crypto::encoding::{decode, encode};
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     ("entry of an access log", one_encoding::<LoggedEntry>),
     ("checkpoint text", checkpoint),
     ("bundle", bundle),
+    ("seed of a snapshot", one_encoding::<OpenedSeed>),
     ("search file", |bytes| Search::from_bytes(bytes).is_ok()),
     ("table of logarithms", table),
     ("table under way", |bytes| TableBuilder::from_bytes(bytes, 1).is_ok()),

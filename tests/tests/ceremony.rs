@@ -302,6 +302,17 @@ async fn officers_open_a_register_snapshot_that_a_replay_then_recomputes() {
     let _ = step(place, &format!("{open} --seed seed")).well();
     let read = said(&format!("--grant {wide} --snapshot-seed seed"));
     assert!(read.contains("snapshot 0, entry 2: recomputed"), "{read}");
+    // Officers can grant more than the node's keys read: nothing is recorded of what can't be read.
+    let greedy = give("greedy", "amounts,trade");
+    let wider = place.says(&format!("{replay} --grant {greedy}"));
+    let _ = wider.badly(1, &["no key here reads trade in epoch 0", "ask for what the keys read"]);
+    let log = place.says(&format!("access log {at} -o json")).well().json();
+    assert!(
+        log.as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["event"] != "read" || one["grant"] == wide.as_str())
+    );
     // Another seed does not pass for this one.
     let mut other = fs::read(place.join("seed")).unwrap();
     *other.last_mut().unwrap() ^= 1;
