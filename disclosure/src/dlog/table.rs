@@ -6,7 +6,7 @@
 //! The paper walks once at a time and marks one place in `W`, with `W` about `(l/T)^(1/2)` for `T` entries and `l` values: with
 //! `T = l^(1/3)` it takes `1.21*l^(2/3)` steps to make and `1.93*l^(1/3)` to search. Here [`LANES`] walks run beside each
 //! other, as they share an inversion. All but one of them are in vain, so walks are shorter by `2 / LANES^(1/2)`: then a search takes
-//! about `12*(l/T)^(1/2)` steps of a fraction of the time, and the table `0.4*(l*T)^(1/2)` steps (simulated with `l = 2^32`; the sizes of
+//! about `12*(l/T)^(1/2)` steps (measured: up to 16), each of a fraction of the time, and the table `0.4*(l*T)^(1/2)` steps (simulated with `l = 2^32`; the sizes of
 //! steps and the spread of starts, which hardly matter, as well).
 
 use std::sync::Arc;
