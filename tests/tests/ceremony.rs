@@ -233,8 +233,8 @@ async fn officers_make_a_key_open_a_leg_and_move_the_key_to_others() {
     assert_eq!(open(place, "third", three).well().json()["amounts"][0], "4711");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn officers_open_a_register_snapshot_that_a_replay_then_recomputes() {
+/// A network whose register stands in a snapshot (entry 2 of the asset log) that the first two officers open together.
+async fn with_a_snapshot() -> Network {
     let mut network = Network::make(&[
         ("notary", Role::Notary),
         ("registrar", Role::Registrar),
@@ -256,8 +256,16 @@ async fn officers_open_a_register_snapshot_that_a_replay_then_recomputes() {
         let _ = network.place.says(&format!("{keys} --out {field}.keys")).well();
     }
     issue(&mut network, "--keys amounts.keys --keys parties.keys --keys links.keys").await;
+    let fix = "register snapshot -c net/registrar/node.toml --asset ZZ1";
+    let _ = network.place.says(fix).well();
+    network
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn officers_open_a_register_snapshot_that_a_replay_then_recomputes() {
+    let network = with_a_snapshot().await;
     let place = &network.place;
-    let _ = place.says("register snapshot -c net/registrar/node.toml --asset ZZ1").well();
+    let at = "-c net/regulator/node.toml";
     let replay = format!("audit replay {at} --registrar registrar --asset ZZ1 -o json");
     let said = |more: &str| {
         let ran = place.says(&format!("{replay} {more}")).well().json();

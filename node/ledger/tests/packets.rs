@@ -537,6 +537,11 @@ fn packets_are_those_of_the_specification() {
         let (rule, error) = (case["rule"].as_str().unwrap(), verify(case).unwrap_err());
         assert!(error.contains(&format!("[{rule}]")), "{}: {error}", case["why"]);
     }
+}
+
+#[test]
+fn receipts_and_forks_are_those_of_the_specification() {
+    let vectors = vectors();
     let own = &vectors["receipt"];
     let notary = NodeId(bytes(&own["notary"]).try_into().unwrap());
     let receipt = |file: &Value| match Bundle::parse(&bytes(file)) {
