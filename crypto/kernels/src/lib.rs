@@ -7,8 +7,13 @@
 pub mod element;
 #[cfg(target_arch = "x86_64")]
 pub mod field8;
+#[cfg(target_arch = "x86_64")]
+mod point8;
 pub mod processor;
+mod public;
 #[cfg(target_arch = "x86_64")]
 pub mod secret;
 #[cfg(target_arch = "x86_64")]
 pub mod walk;
+
+pub use public::{Kernel, PublicPoint, PublicScalar, UnknownKernel, VARIABLE, multiply};

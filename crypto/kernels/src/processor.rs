@@ -2,7 +2,7 @@
 
 /// Proof that the processor, and its system, run the AVX-512 instructions F and IFMA.
 #[cfg(target_arch = "x86_64")]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ifma(());
 
 #[cfg(target_arch = "x86_64")]

@@ -5,7 +5,6 @@
 //! whole, and what is wanted is selected by masks, so neither a branch nor an address depends on a digit: not on what is public either.
 #![allow(unsafe_code, reason = "instructions that the processor was found to have")]
 
-mod point8;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +16,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use self::point8::{Addend8, Point8};
 use crate::field8::Mask8;
+use crate::point8::{Addend8, Point8};
 use crate::processor::Ifma;
 
 /// Digits of a scalar.
@@ -105,6 +104,16 @@ impl Sums {
         Self { ifma, points: Point8::identity(ifma) }
     }
 
+    /// Of points.
+    pub(crate) const fn of_points(ifma: Ifma, points: Point8) -> Self {
+        Self { ifma, points }
+    }
+
+    /// The points.
+    pub(crate) const fn points(&self) -> Point8 {
+        self.points
+    }
+
     /// Two sums in each lane, of that lane's points.
     #[must_use]
     pub fn of(ifma: Ifma, terms: &[Term<'_>]) -> [Self; 2] {
@@ -136,7 +145,8 @@ pub fn encode(ifma: Ifma, sums: &[Sums; 2]) -> [[u8; 32]; 2] {
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn decode(ifma: Ifma, encodings: &[[u8; 32]; 8]) -> Option<Group> {
-    Point8::decode(ifma, encodings).map(|points| group(ifma, points))
+    let (points, good) = Point8::decode(ifma, encodings);
+    (good.bits() == u8::MAX).then(|| group(ifma, points))
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]
@@ -154,9 +164,13 @@ fn straus(ifma: Ifma, terms: &[Term<'_>]) -> [Point8; 2] {
     let mut first = Point8::identity(ifma);
     let mut second = first;
     let none = Addend8::identity(ifma);
+    // Public.
+    let two = terms.iter().any(|term| term.second);
     for place in (0..DIGITS).rev() {
         first = first.times_16();
-        second = second.times_16();
+        if two {
+            second = second.times_16();
+        }
         for term in terms {
             let Some(digits) = term.digits.0.get(place) else { continue };
             let addend = selected(&none, &term.group.multiples, *digits);
