@@ -15,6 +15,7 @@ mod node_key;
 mod pairs;
 pub mod point;
 pub mod proof;
+mod threads;
 mod transcript;
 
 pub use batch::{Batch, Culprit, Refused, Stream};
@@ -26,4 +27,5 @@ pub use hash::Hash;
 pub use node_key::{BadSignature, NodeId, NodeKey, NodeSignature};
 pub use pairs::{numbered, pairs};
 pub use point::{Encoded, Secret};
+pub use threads::together;
 pub use transcript::LedgerTranscript;

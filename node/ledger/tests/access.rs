@@ -23,7 +23,7 @@ use sudare_ledger::access::{
     AccessEntry, AccessError, AccessEvent, AccessLog, Desk, Grant, GrantId, LoggedEntry, Permit,
     Revocation, Scope, SignedDesk, SignedGrant, Use, sha256,
 };
-use sudare_ledger::audit::{Instruction, Regulator, Replay, Report};
+use sudare_ledger::audit::{Instruction, Regulator, Replay};
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::kv::{MemoryKv, Tx};
 use sudare_ledger::log::Entry;
@@ -185,9 +185,9 @@ impl World {
         entries.into_iter().map(|entry| entry.event).collect()
     }
 
-    fn replay(&self, permit: Option<&Permit>) -> Report {
+    fn replay(&self, permit: Option<&Permit>) -> Seen {
         let (bytes, checkpoint) = published(&self.asset, &self.entries);
-        let keys = self.asset.secrets.iter().map(|keys| keys[1].clone()).collect();
+        let keys: Vec<_> = self.asset.secrets.iter().map(|keys| keys[1].clone()).collect();
         let mut replay = Replay::new(asset_log(&self.asset), keys, rng(7));
         if let Some(permit) = permit {
             replay = replay.under(permit).unwrap();
@@ -195,7 +195,7 @@ impl World {
         for (index, bytes) in bytes.iter().enumerate() {
             replay.push(index as u64, bytes).unwrap();
         }
-        replay.finish(&checkpoint, &mut |_, _| None).unwrap()
+        finish(replay, &checkpoint, &mut |_, _| None).unwrap()
     }
 }
 
@@ -384,7 +384,7 @@ fn a_scope_wider_than_the_keys_is_refused_before_anything_is_read() {
 fn a_snapshot_is_opened_under_a_grant_only_if_the_scope_has_all_that_it_says() {
     let mut world = World::new(Fields::ALL);
     world.add_snapshot();
-    let checked = |report: Report| report.snapshots[0].checked;
+    let checked = |report: Seen| report.snapshots[0].checked;
     assert!(checked(world.replay(None)));
     let all = world.scope(Fields::ALL);
     let account = Holder::new(1).account(&world.asset);

@@ -23,7 +23,7 @@ use sudare_crypto::proof::{balance, links, owner, tag, wrap};
 use sudare_crypto::{Encoded, Hash, LedgerTranscript, NodeKey, Rejected, Scalar, Secret};
 use sudare_disclosure::dlog::{Outcome, Search};
 use sudare_disclosure::{DisclosureSecret, Field, Fields, SectionKind, TermsError};
-use sudare_ledger::audit::{AuditError, Fault, Replay, Report};
+use sudare_ledger::audit::{AuditError, Fault, Replay};
 use sudare_ledger::leg::{Leg, LegError, LegSalt, Purpose};
 use sudare_ledger::log::{Entry, FinalLeg};
 use sudare_ledger::note::Note;
@@ -107,7 +107,7 @@ impl Story {
     }
 
     /// The replay with the key at this place of every epoch.
-    fn replay(&self, place: usize) -> Result<Report, AuditError> {
+    fn replay(&self, place: usize) -> Result<Seen, AuditError> {
         self.replay_with(self.keys(place), &mut |_, _| None)
     }
 
@@ -115,7 +115,7 @@ impl Story {
         &self,
         keys: Vec<DisclosureSecret>,
         solve: &mut dyn FnMut(&Encoded, u64) -> Option<u64>,
-    ) -> Result<Report, AuditError> {
+    ) -> Result<Seen, AuditError> {
         let (bytes, checkpoint) = published(&self.asset, &self.entries);
         replay(&self.asset, &bytes, &checkpoint, keys, solve)
     }
@@ -171,12 +171,12 @@ fn replay(
     checkpoint: &SignedCheckpoint,
     keys: Vec<DisclosureSecret>,
     solve: &mut dyn FnMut(&Encoded, u64) -> Option<u64>,
-) -> Result<Report, AuditError> {
+) -> Result<Seen, AuditError> {
     let mut replay = Replay::new(asset_log(asset), keys, rng(42));
     for (index, bytes) in entries.iter().enumerate() {
         replay.push(index as u64, bytes)?;
     }
-    replay.finish(checkpoint, solve)
+    finish(replay, checkpoint, solve)
 }
 
 fn leg(entry: &Entry) -> &FinalLeg {
@@ -328,6 +328,167 @@ mod states {
         }
         let report = story.replay(1).unwrap();
         assert_eq!((report.legs, report.live, report.supply), (56, Some(896), 8960));
+    }
+}
+
+mod stopped {
+    use super::*;
+
+    /// A story with everything that a replay keeps: two versions of the terms, spends, a lie that is spent again.
+    fn story() -> Story {
+        let mut story = Story::new(&[&[Fields::ALL]]);
+        let notes = story.issue(&[(1, 100)]);
+        let pays = story.pays(&[(2, 70), (1, 30)]);
+        let plan = Plan::transfer(notes, pays);
+        let content = encode(&(71_u64, Secret(Scalar::from(5_u64))));
+        let lie = BTreeMap::from([(SectionKind::Opening(0), content)]);
+        let mut draft = plan.draft_with(&story.asset, &lie, &mut story.rng);
+        let notes = story.append_draft(&plan, &mut draft);
+        story.asset = story.asset.join(0, Fields::ALL, &mut story.rng);
+        story.entries.push(Entry::Terms(story.asset.signed()));
+        let notes = story.transfer(notes[..1].to_vec(), &[(3, 60), (2, 10)]);
+        story.redeem(10, notes[1..].to_vec(), &[]);
+        story.issue(&[(4, 5)]);
+        story
+    }
+
+    fn solve(point: &Encoded, bound: u64) -> Option<u64> {
+        (0..=bound).find(|value| Encoded::of(&(B * Scalar::from(*value))) == *point)
+    }
+
+    fn begin(story: &Story, state: &Kept) -> Replay<ChaCha20Rng, Kept> {
+        let keys = story.keys(1);
+        let replay = Replay::new(asset_log(&story.asset), keys, rng(9)).on(2).at_once(1);
+        replay.kept_in(state.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_replay_that_is_stopped_anywhere_goes_on_and_finds_the_same() {
+        let story = story();
+        let (bytes, checkpoint) = published(&story.asset, &story.entries);
+        let all = begin_and_push(&story, &bytes);
+        let whole = finish(all, &checkpoint, &mut solve).unwrap();
+        assert_eq!((whole.supply, whole.holders, whole.false_memos.len()), (95, Some(3), 1));
+        assert_eq!(whole, story.replay_with(story.keys(1), &mut solve).unwrap());
+        for stop in 0..bytes.len() {
+            for decided in [false, true] {
+                let state = Kept::default();
+                let mut replay = begin(&story, &state);
+                for (index, bytes) in bytes.iter().enumerate().take(stop) {
+                    replay.push(index as u64, bytes).unwrap();
+                }
+                if decided {
+                    replay.pause().unwrap();
+                    assert_eq!(replay.kept(), stop as u64);
+                }
+                let kept = replay.kept();
+                drop(replay);
+                let mut replay = begin(&story, &state);
+                assert_eq!(replay.next(), kept, "it goes on where it was kept");
+                for (index, bytes) in bytes.iter().enumerate().skip(kept as usize) {
+                    replay.push(index as u64, bytes).unwrap();
+                }
+                assert_eq!(finish(replay, &checkpoint, &mut solve), Ok(whole.clone()), "{stop}");
+            }
+        }
+    }
+
+    fn begin_and_push(story: &Story, bytes: &[Vec<u8>]) -> Replay<ChaCha20Rng, Kept> {
+        let mut replay = begin(story, &Kept::default());
+        for (index, bytes) in bytes.iter().enumerate() {
+            replay.push(index as u64, bytes).unwrap();
+        }
+        replay
+    }
+
+    #[test]
+    fn it_goes_on_after_every_checkpoint_with_what_was_found_before() {
+        let story = story();
+        let state = Kept::default();
+        let mut asked = 0;
+        for size in 1..=story.entries.len() {
+            let (bytes, checkpoint) = published(&story.asset, &story.entries[..size]);
+            let mut replay = begin(&story, &state);
+            replay.push(size as u64 - 1, &bytes[size - 1]).unwrap();
+            let seen = finish(replay, &checkpoint, &mut |point, bound| {
+                asked += 1;
+                solve(point, bound)
+            });
+            let alone = replay_alone(&story, size);
+            assert_eq!(seen, Ok(alone), "{size}");
+        }
+        assert_eq!(asked, 1, "an amount is searched once");
+        // At the end, again and again.
+        let (_, checkpoint) = published(&story.asset, &story.entries);
+        assert!(finish(begin(&story, &state), &checkpoint, &mut |_, _| None).is_ok());
+    }
+
+    fn replay_alone(story: &Story, size: usize) -> Seen {
+        let (bytes, checkpoint) = published(&story.asset, &story.entries[..size]);
+        replay(&story.asset, &bytes, &checkpoint, story.keys(1), &mut solve).unwrap()
+    }
+
+    #[test]
+    fn what_was_not_found_fails_every_time_until_it_is_given() {
+        let story = story();
+        let state = Kept::default();
+        let (bytes, checkpoint) = published(&story.asset, &story.entries);
+        let mut replay = begin(&story, &state);
+        for (index, bytes) in bytes.iter().enumerate() {
+            replay.push(index as u64, bytes).unwrap();
+        }
+        let error = AuditError::Unsolved { entry: 2, output: 0, bound: 100 };
+        assert_eq!(replay.finish(&checkpoint, &mut |_, _| None), Err(error.clone()));
+        let again = finish(begin(&story, &state), &checkpoint, &mut |_, _| None);
+        assert_eq!(again, Err(error));
+        assert!(finish(begin(&story, &state), &checkpoint, &mut solve).unwrap().sums);
+    }
+
+    #[test]
+    fn a_culprit_is_found_again_wherever_the_replay_was_stopped() {
+        let mut story = story();
+        let Entry::Leg(leg) = &mut story.entries[4] else { panic!("a leg") };
+        leg.receipt.index ^= 1;
+        let (bytes, _) = published(&story.asset, &story.entries);
+        let state = Kept::default();
+        for _ in 0..3 {
+            let mut replay = begin(&story, &state);
+            let next = replay.next() as usize;
+            let mut pushed =
+                (next..bytes.len()).map(|index| replay.push(index as u64, &bytes[index]));
+            let found = pushed.find_map(Result::err);
+            let found = found.or_else(|| replay.pause().err());
+            let error = AuditError::Entry { entry: 4, fault: Fault::Receipt };
+            assert_eq!(found, Some(error));
+            assert!(begin(&story, &state).next() <= 4, "nothing of a false entry is kept");
+        }
+    }
+
+    #[test]
+    fn another_log_scope_or_key_does_not_go_on_in_its_place() {
+        let story = story();
+        let (bytes, _) = published(&story.asset, &story.entries);
+        let state = Kept::default();
+        let mut first = begin(&story, &state);
+        for (index, bytes) in bytes.iter().enumerate() {
+            first.push(index as u64, bytes).unwrap();
+        }
+        first.pause().unwrap();
+        let refused = |log, keys: Vec<DisclosureSecret>| {
+            let error = Replay::new(log, keys, rng(1)).kept_in(state.copy()).err().unwrap();
+            let text = error.to_string();
+            assert!(text.contains("a folder of its own"), "{text}");
+            error
+        };
+        let own = asset_log(&story.asset);
+        let other = Asset::new("JP0000000002", &[&[]], &mut rng(1));
+        assert_eq!(
+            refused(asset_log(&other), story.keys(1)),
+            AuditError::OtherReplay("of another log")
+        );
+        assert_eq!(refused(own, Vec::new()), AuditError::OtherReplay("with other keys"));
+        assert_eq!(refused(own, story.keys(0)), AuditError::OtherReplay("with other keys"));
+        assert!(Replay::new(own, story.keys(1), rng(1)).kept_in(state.copy()).is_ok());
     }
 }
 

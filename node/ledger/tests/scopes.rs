@@ -23,7 +23,7 @@ use sudare_crypto::{Encoded, Scalar, Secret};
 use sudare_disclosure::{
     DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose, Retirement, SectionKind,
 };
-use sudare_ledger::audit::{AuditError, Fault, ReadLeg, Replay, Report};
+use sudare_ledger::audit::{AuditError, Fault, ReadLeg, Replay};
 use sudare_ledger::leg::OpenError;
 use sudare_ledger::log::Entry;
 use sudare_ledger::transaction::Window;
@@ -71,13 +71,13 @@ impl Log {
     }
 
     /// Reads the log with these keys; amounts behind memos that lie are found among those that there are.
-    fn replay(&self, keys: Vec<DisclosureSecret>) -> Result<Report, AuditError> {
+    fn replay(&self, keys: Vec<DisclosureSecret>) -> Result<Seen, AuditError> {
         let (bytes, checkpoint) = published(&self.asset, &self.entries);
         let mut replay = Replay::new(asset_log(&self.asset), keys, rng(7));
         for (index, bytes) in bytes.iter().enumerate() {
             replay.push(index as u64, bytes)?;
         }
-        replay.finish(&checkpoint, &mut |point, bound| {
+        finish(replay, &checkpoint, &mut |point, bound| {
             let is = |value: &&u64| Encoded::of(&(B * Scalar::from(**value))) == *point;
             self.amounts.iter().find(is).copied().filter(|value| *value <= bound)
         })
@@ -153,7 +153,7 @@ fn legs_near_a_boundary_settle_within_the_grace_and_old_proofs_hold_after_keys_r
     log.issue(0, ending(boundary + GRACE_MS), 30, false);
     log.issue(1, ending(boundary + GRACE_MS), 40, true);
     let [old, new] = [0, 1].map(|epoch| log.asset.key(epoch, 1).clone());
-    let amounts = |report: &Report| -> Vec<Option<u64>> {
+    let amounts = |report: &Seen| -> Vec<Option<u64>> {
         report.read.iter().map(|leg| leg.amounts.as_ref().map(|all| all[0])).collect()
     };
     let all = log.replay(vec![old.clone(), new.clone()]).unwrap();

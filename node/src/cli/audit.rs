@@ -21,7 +21,7 @@ use super::trade::text;
 use super::{Failure, NodeArgs, Output};
 use crate::access;
 use crate::opening::OpenedSeed;
-use crate::replay::{self, Known, Reading};
+use crate::replay::{self, Known, Reading, Task};
 
 /// `sudare audit`.
 #[derive(Debug, Subcommand)]
@@ -78,6 +78,13 @@ pub(super) struct ReplayArgs {
     grant: Option<String>,
     #[command(flatten)]
     scope: ScopeArgs,
+    /// The folder to keep the replay in: it goes on from there when it was stopped, and when the log has grown. What it holds is as
+    /// confidential as what the keys read. In memory if left out.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// How many legs a core are decided at once, at most: fewer than a batch takes by itself need less memory and more time.
+    #[arg(long, value_name = "LEGS")]
+    at_once: Option<usize>,
     /// An amount that `audit solve` found, as POINT=VALUE; repeat for more.
     #[arg(long)]
     solved: Vec<String>,
@@ -124,10 +131,10 @@ pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Fa
                 seeds: seeds(&args.snapshot_seed, terms.terms.asset())?,
             };
             let reading = reading(&connection, &args, &terms).await?;
-            let report = replay::run(&connection, &terms, &reading, known, |done, of| {
-                output.progress(&format!("{done} of {of} entries verified"));
-            })
-            .await?;
+            let folder = args.folder.as_deref();
+            let task = Task { terms: &terms, reading, known, folder, at_once: args.at_once };
+            let report =
+                replay::run(&connection, task, |pace| output.progress(&pace.to_string())).await?;
             output.result(&report, &report.text());
             Ok(())
         }

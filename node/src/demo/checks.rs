@@ -16,7 +16,7 @@ use crate::cli::Failure;
 use crate::membership::Member;
 use crate::network::Made;
 use crate::operator::RegisterLine;
-use crate::replay::{self, Known, Reading, ReplayReport};
+use crate::replay::{self, Known, Reading, ReplayReport, Task};
 
 /// The most memory that all nodes may use together, in bytes.
 const MEMORY_MAX: u64 = 1024 * 1024 * 1024;
@@ -149,17 +149,17 @@ impl Run<'_> {
         let Some((regulator, _)) = regulator else { return Ok((0, 0)) };
         for (code, signed) in self.desk.assets() {
             let connection = self.desk.node(regulator.name.as_str())?;
-            let (held, detail) =
-                match replay::run(connection, signed, &Reading::Keys, Known::default(), |_, _| ())
-                    .await
-                {
-                    Ok(replayed) => {
-                        logs = logs.saturating_add(1);
-                        fetched = fetched.saturating_add(replayed.bytes);
-                        self.judge(code, &replayed, registers)
-                    }
-                    Err(failure) => (false, failure.to_string()),
-                };
+            let known = Known::default();
+            let reading = Reading::Keys;
+            let task = Task { terms: signed, reading, known, folder: None, at_once: None };
+            let (held, detail) = match replay::run(connection, task, |_| ()).await {
+                Ok(replayed) => {
+                    logs = logs.saturating_add(1);
+                    fetched = fetched.saturating_add(replayed.bytes);
+                    self.judge(code, &replayed, registers)
+                }
+                Err(failure) => (false, failure.to_string()),
+            };
             let name = format!("regulator's replay of {code}");
             report.checks.push(Check { name, held, detail });
         }

@@ -164,6 +164,22 @@ pub enum StoreError {
         what: String,
     },
 
+    /// A folder for the tables of a computation has something else in it.
+    #[error("{folder} has other files in it: give a folder that is empty, or a name that is free")]
+    NotEmpty {
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// The tables of a computation can't be used.
+    #[error("the tables in {folder} can't be used: {what}; delete the folder and begin again")]
+    Tables {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with them.
+        what: String,
+    },
+
     /// An earlier write failed.
     #[error("the store stopped after an earlier failure: {first}")]
     Poisoned {

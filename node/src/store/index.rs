@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fjall::{Database, Keyspace, Readable};
+use fjall::{Database, Keyspace, PersistMode, Readable};
 use sudare_ledger::kv::{Kv, Pair, StorageError, Writes};
 
 use super::{
@@ -131,6 +131,15 @@ impl Index {
         })?;
         self.applied = at;
         Ok(())
+    }
+
+    /// Makes all that was applied durable.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        let synced = self.reader.database.persist(PersistMode::SyncAll);
+        synced.map_err(|error| {
+            let path = self.reader.suspect.with_extension("");
+            StoreError::Index { path, what: describe(&error) }
+        })
     }
 
     fn open_checked(folder: &Path, schema: u32) -> Result<Self, Failure> {

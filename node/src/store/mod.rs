@@ -22,6 +22,7 @@ mod log;
 mod mark;
 mod records;
 mod segment;
+mod tables;
 
 use std::{
     fmt,
@@ -38,6 +39,7 @@ pub use self::{
     log::{BATCH_BYTES_MAX, Cut},
     records::Records,
     segment::{Position, RECORD_BYTES_MAX, Record},
+    tables::Tables,
 };
 use self::{
     index::{Index, Opened},

@@ -3,11 +3,12 @@
 use sudare_crypto::{Malformed, Rejected};
 use sudare_disclosure::{SectionKind, TermsError};
 
+use crate::kv::StorageError;
 use crate::leg::{LegError, OpenError};
 use crate::note::NoteId;
 use crate::snapshot::SnapshotError;
 use crate::transaction::CommitError;
-use crate::tree::{CheckpointError, TreeError};
+use crate::tree::{CheckpointError, LogError, TreeError};
 
 /// Why a replay failed: which entry, what is wrong with it, what to do.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -76,9 +77,85 @@ pub enum AuditError {
         /// Minted less burned, atomic units.
         supply: u64,
     },
+    /// The tables that the replay is kept in can't be used.
+    #[error("the replay's folder can't be used: {0}")]
+    State(String),
+    /// The tables are of another replay.
+    #[error(
+        "the folder holds a replay {0}: give the same as before, or give this one a folder of its own"
+    )]
+    OtherReplay(&'static str),
+    /// A snapshot was passed before its seed was given.
+    #[error(
+        "the snapshot in entry {entry} was passed without its seed: replay into a new folder to have it recomputed"
+    )]
+    SeedTooLate {
+        /// The snapshot's index in the log.
+        entry: u64,
+    },
     /// A sum is above what can be counted.
     #[error("a sum of amounts overflows: this can't follow from entries that verify; report it")]
     Overflow,
+}
+
+impl AuditError {
+    /// The tables hold a row that can't be.
+    pub(super) fn damaged(what: &str) -> Self {
+        Self::State(format!("it holds a damaged {what}; delete it and replay again"))
+    }
+}
+
+impl From<StorageError> for AuditError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Engine(what) => Self::State(format!(
+                "{what}; free space or repair the disk, then run the same command again"
+            )),
+            StorageError::Damaged(what) => Self::damaged(what),
+        }
+    }
+}
+
+impl From<LogError> for AuditError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Storage(error) => error.into(),
+            LogError::Tree(error) => Self::Tree(error),
+        }
+    }
+}
+
+/// Why an entry stops a replay: by its own fault, or by something else.
+pub(super) enum Stop {
+    Fault(Fault),
+    Error(AuditError),
+}
+
+impl Stop {
+    pub(super) fn at(self, entry: u64) -> AuditError {
+        match self {
+            Self::Fault(fault) => AuditError::Entry { entry, fault },
+            Self::Error(error) => error,
+        }
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<AuditError> for Stop {
+    fn from(error: AuditError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
+        Self::Error(error.into())
+    }
 }
 
 /// What is wrong with one entry. [`Fault::rule`] gives the rule of the specification that it breaks.

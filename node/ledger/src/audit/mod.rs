@@ -1,40 +1,50 @@
 //! The regulator's replay of an asset log: verifies every entry from its bytes alone, trusting nobody, rebuilds the log's root,
 //! and reads what its disclosure keys allow (specs/logs.md).
 //!
-//! [`Replay`] takes the entries in order. Legs are verified in batches, and no key is applied to a leg before all its proofs
-//! are ([SEC-5]). At the end the registrar's signed checkpoint decides that no entry is missing, and the [`Report`] says what
-//! was shown, what was read, and what the keys leave open. A replay that failed stays failed.
+//! [`Replay`] takes the entries in order. Legs are verified a batch a core, and no key is applied to a leg before all its proofs
+//! are ([SEC-5]). What follows from them is in tables ([`ReplayState`]) that are written with the place they belong to, so a replay
+//! needs the memory of a batch a core and goes on wherever it was stopped. At a registrar's signed checkpoint, which decides that no
+//! entry is missing, the [`Report`] says what was shown, what was read, and what the keys leave open; then it may go on. A replay that
+//! failed stays failed.
 
 mod error;
-mod read;
+mod keys;
+mod legs;
+mod register;
 mod regulator;
 mod report;
 mod rules;
+mod state;
 mod versions;
 
 use std::collections::BTreeMap;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use rand_core::CryptoRngCore;
-use sudare_crypto::encoding::decode;
-use sudare_crypto::{Claims, Encoded, Hash, NodeId, Stream};
-use sudare_disclosure::{AssetId, DisclosureSecret};
+use sudare_crypto::encoding::{Version, decode};
+use sudare_crypto::{Claims, Encoded, Hash, NodeId};
+use sudare_disclosure::{AssetId, SignedTerms};
 
-use crate::access::{AccessError, Permit, Scope};
-use crate::leg::Leg;
-use crate::log::{ENTRY_BYTES_MAX, Entry, EntryLeaf, FinalLeg};
+use crate::access::{AccessError, Permit};
+use crate::kv::{Be, Kv, MemoryKv, Tx};
+use crate::log::{ENTRY_BYTES_MAX, Entry, EntryLeaf};
 use crate::snapshot::{Heading, Snapshot, SnapshotSeed};
-use crate::transaction::TxId;
-use crate::tree::{CheckpointError, MemoryTree, SignedCheckpoint, SignerName};
+use crate::tree::{CheckpointError, SignedCheckpoint, SignerName};
 
 pub use error::{AuditError, Fault};
+pub use keys::Keyring;
 pub use regulator::{Evidence, Instruction, RecordReplay, Recorded, Regulator};
-pub use report::{Coverage, ReadLeg, Report, SnapshotSeen, TermsUse};
+pub use report::{Coverage, Holding, ReadLeg, Report, SnapshotSeen, TermsUse};
+pub use state::ReplayState;
 
-use read::{Keys, Register};
+use error::Stop;
+use keys::Keys;
+use legs::{Bench, Window};
+use state::{HEADING, LEGS, LIES, PROGRESS, Progress, SNAPSHOTS, tree};
 use versions::Versions;
 
 /// An asset's log: what a regulator must know beforehand, from the membership list and the asset's prospectus.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct AssetLog {
     /// The network.
     pub network: Hash,
@@ -59,68 +69,49 @@ impl AssetLog {
 /// if it gave up.
 pub type Solve<'a> = &'a mut dyn FnMut(&Encoded, u64) -> Option<u64>;
 
+/// How many snapshots are read at once.
+const ROWS: usize = 1024;
+
 /// A replay under way.
 #[allow(missing_debug_implementations, reason = "holds disclosure keys")]
-pub struct Replay<R> {
-    log: AssetLog,
-    keys: Vec<(Encoded, DisclosureSecret)>,
-    rng: R,
-    tree: MemoryTree,
-    versions: Versions,
-    /// Every tag and every owner commitment so far, with its entry.
-    tags: BTreeMap<Encoded, u64>,
-    owners: BTreeMap<Encoded, u64>,
-    supply: Supply,
-    snapshots: Vec<SnapshotSeen>,
-    /// Legs whose equations wait to be decided together.
-    pending: Stream<Pending>,
-    register: Register,
-    /// All that is read, if the replay is under a grant.
-    scope: Option<Scope>,
-    /// Seeds of snapshots that no key here has to open.
-    seeds: BTreeMap<u64, SnapshotSeed>,
+pub struct Replay<R, S = MemoryKv> {
+    core: Core<R>,
+    /// Legs that wait for a full window; nothing of them is in the state.
+    window: Window,
+    state: S,
     failed: Option<AuditError>,
 }
 
-/// Atomic units made and ended so far.
-#[derive(Clone, Copy, Debug, Default)]
-struct Supply {
-    minted: u128,
-    burned: u128,
-}
-
-/// A leg that passed every check but its equations.
-struct Pending {
-    entry: u64,
-    tx: TxId,
-    leg: Box<FinalLeg>,
-    /// Which version of the terms it cites.
-    version: usize,
-    /// What no amount of it exceeds: the supply before it, and what it mints.
-    bound: u64,
+/// All of a replay but where it is kept.
+struct Core<R> {
+    log: AssetLog,
+    keys: Keys,
+    rng: R,
+    versions: Versions,
+    progress: Progress,
+    /// Seeds of snapshots that no key here has to open.
+    seeds: BTreeMap<u64, SnapshotSeed>,
+    cores: usize,
+    at_once: usize,
 }
 
 impl<R: CryptoRngCore> Replay<R> {
-    /// A replay of `log` from its first entry, read with `keys` of any epochs and fields. Draw `rng` from entropy that neither
-    /// registrar nor custodians knew.
+    /// A replay of `log` from its first entry, in memory, read with keys of any epochs and fields. Draw `rng` from entropy that
+    /// neither registrar nor custodians knew.
     #[must_use]
-    pub fn new(log: AssetLog, keys: Vec<DisclosureSecret>, rng: R) -> Self {
-        Self {
+    pub fn new(log: AssetLog, keys: impl Keyring + 'static, rng: R) -> Self {
+        let core = Core {
             log,
-            keys: keys.into_iter().map(|key| (key.point(), key)).collect(),
+            keys: Keys::new(Box::new(keys)),
             rng,
-            tree: MemoryTree::default(),
             versions: Versions::default(),
-            tags: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            supply: Supply::default(),
-            snapshots: Vec::new(),
-            pending: Stream::new(),
-            register: Register::default(),
-            scope: None,
+            progress: Progress::default(),
             seeds: BTreeMap::new(),
-            failed: None,
-        }
+            cores: 1,
+            at_once: legs::LEGS_A_CORE,
+        };
+        let (window, state) = (Window::default(), MemoryKv::default());
+        Self { core, window, state, failed: None }
     }
 
     /// Reads nothing but what the permit's scope has: all of the log is verified, keys are applied to that alone.
@@ -131,19 +122,75 @@ impl<R: CryptoRngCore> Replay<R> {
     ///
     /// [`AccessError::OtherUse`] if the permit is not for reading this asset's log.
     pub fn under(mut self, permit: &Permit) -> Result<Self, AccessError> {
-        let scope = permit.scope().filter(|scope| scope.asset == self.log.asset);
-        self.scope = Some(scope.ok_or(AccessError::OtherUse)?.clone());
+        let scope = permit.scope().filter(|scope| scope.asset == self.core.log.asset);
+        self.core.keys.scope = Some(scope.ok_or(AccessError::OtherUse)?.clone());
         Ok(self)
     }
 
     /// Recomputes snapshots, by entry, also with seeds that somebody else opened, such as officers who hold a key together.
     #[must_use]
     pub fn knowing(mut self, seeds: BTreeMap<u64, SnapshotSeed>) -> Self {
-        self.seeds = seeds;
+        self.core.seeds = seeds;
         self
     }
 
-    /// Takes the entry at `index`, the next one, as canonical bytes. Proofs are decided some entries later.
+    /// Verifies and reads on so many threads.
+    #[must_use]
+    pub fn on(mut self, cores: usize) -> Self {
+        self.core.cores = cores.max(1);
+        self
+    }
+
+    /// Decides at most so many legs a core at once: fewer than a batch has take less memory and more time.
+    #[must_use]
+    pub fn at_once(mut self, legs: usize) -> Self {
+        self.core.at_once = legs;
+        self
+    }
+
+    /// Keeps what it finds in `state`, and goes on from what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::OtherReplay`] if what is there was found in another log, under another scope or with other keys;
+    /// [`AuditError::SeedTooLate`] if a snapshot whose seed is given was passed before; [`AuditError::State`].
+    pub fn kept_in<S: ReplayState>(self, mut state: S) -> Result<Replay<R, S>, AuditError> {
+        let Self { mut core, window, failed, .. } = self;
+        let scope = core.keys.scope.clone();
+        let own = state::Heading { version: Version, log: core.log, scope };
+        match HEADING.get(&state, &())? {
+            None => {
+                let tx = Tx::new(&state);
+                HEADING.put(&tx, &(), &own);
+                let writes = tx.into_writes();
+                state.apply(writes)?;
+            }
+            Some(found) if found.log != own.log => {
+                return Err(AuditError::OtherReplay("of another log"));
+            }
+            Some(found) if found.scope != own.scope => {
+                return Err(AuditError::OtherReplay("under another scope"));
+            }
+            Some(_) => core.go_on(&state)?,
+        }
+        Ok(Replay { core, window, state, failed })
+    }
+}
+
+impl<R: CryptoRngCore, S: ReplayState> Replay<R, S> {
+    /// The entry that comes next.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.core.progress.entries.saturating_add(self.window.len())
+    }
+
+    /// How many entries are decided and kept: where it would go on if it were stopped now.
+    #[must_use]
+    pub const fn kept(&self) -> u64 {
+        self.core.progress.entries
+    }
+
+    /// Takes the entry at `index`, the next one, as canonical bytes. Legs are decided some entries later.
     ///
     /// # Errors
     ///
@@ -152,8 +199,17 @@ impl<R: CryptoRngCore> Replay<R> {
         self.unless_failed(|replay| replay.take(index, bytes))
     }
 
-    /// Ends the replay: nothing is missing below the registrar's checkpoint, and the register adds up. Calls `solve` for every
-    /// amount that the memo hides.
+    /// Decides all that waits, so that it is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replay::push`].
+    pub fn pause(&mut self) -> Result<(), AuditError> {
+        self.unless_failed(Self::flush)
+    }
+
+    /// What is shown at the registrar's checkpoint: nothing below it is missing, and the register adds up. Calls `solve` for every
+    /// amount that the memo hides and that wasn't found before. The replay can go on after it.
     ///
     /// Enforces [LOG-4].
     ///
@@ -161,46 +217,50 @@ impl<R: CryptoRngCore> Replay<R> {
     ///
     /// [`AuditError`].
     pub fn finish(
-        mut self,
+        &mut self,
         checkpoint: &SignedCheckpoint,
         solve: Solve<'_>,
     ) -> Result<Report, AuditError> {
-        self.unless_failed(Self::flush)?;
-        let (size, root) = {
-            let signed = checkpoint.open(&self.log.origin()?, &self.log.registrar)?;
-            (signed.size, signed.root)
-        };
-        let entries = self.tree.size();
-        if size != entries {
-            return Err(AuditError::Size { entries, size });
-        }
-        if self.tree.root(size)? != root {
-            return Err(AuditError::Root { size });
-        }
-        if size == 0 {
-            return Err(AuditError::Entry { entry: 0, fault: Fault::NotTerms });
-        }
-        let mut report = Report {
-            log: self.log,
-            root,
-            entries,
-            legs: self.register.legs(),
-            terms: self.versions.uses(),
-            minted: self.supply.minted,
-            burned: self.supply.burned,
-            supply: self.supply.outstanding().ok_or(AuditError::Overflow)?,
-            tags: count(self.tags.len()),
-            notes: count(self.owners.len()),
-            snapshots: std::mem::take(&mut self.snapshots),
-            scope: Coverage::default(),
-            live: None,
-            sums: false,
-            holdings: None,
-            false_memos: Vec::new(),
-            read: Vec::new(),
-        };
-        self.register.finish(&mut report, solve)?;
-        Ok(report)
+        self.unless_failed(|replay| replay.conclude(checkpoint, solve))
+    }
+
+    /// At most `limit` accounts after `after` with what they hold, in order; as far as parties, amounts and links were read.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::State`].
+    pub fn holdings(
+        &self,
+        after: Option<&Encoded>,
+        limit: usize,
+    ) -> Result<Vec<Holding>, AuditError> {
+        register::holdings(&self.state, after, limit)
+    }
+
+    /// At most `limit` legs after entry `after` as they were read, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::State`].
+    pub fn legs(&self, after: Option<u64>, limit: usize) -> Result<Vec<ReadLeg>, AuditError> {
+        let rows = LEGS.rows(&self.state, after.map(Be).as_ref(), limit)?;
+        Ok(rows.into_iter().map(|(_, leg)| leg).collect())
+    }
+
+    /// At most `limit` amounts after `after`, by entry and output, whose memo was false, in its value, which had to be searched for,
+    /// or in its blinding, so that the receiver can't spend the note: sender and registrar lied.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::State`].
+    pub fn false_memos(
+        &self,
+        after: Option<(u64, u8)>,
+        limit: usize,
+    ) -> Result<Vec<(u64, u8)>, AuditError> {
+        let after = after.map(|(entry, output)| (Be(entry), output));
+        let rows = LIES.rows(&self.state, after.as_ref(), limit)?;
+        Ok(rows.into_iter().map(|((Be(entry), output), ())| (entry, output)).collect())
     }
 
     fn unless_failed<T>(
@@ -214,141 +274,212 @@ impl<R: CryptoRngCore> Replay<R> {
     }
 
     fn take(&mut self, index: u64, bytes: &[u8]) -> Result<(), AuditError> {
-        let expected = self.tree.size();
+        let expected = self.next();
         if index != expected {
             return Err(AuditError::Order { given: index, expected });
         }
-        let at = |fault| at(index, fault);
-        if bytes.len() > ENTRY_BYTES_MAX {
-            return Err(at(Fault::TooLong));
+        if is_leg(bytes) {
+            self.window.add(index, bytes);
+            let full = self.window.is_full(self.core.at_once, self.core.cores);
+            return if full { self.flush() } else { Ok(()) };
         }
-        let entry: Entry = decode(bytes, "a log entry").map_err(|error| at(error.into()))?;
-        let leaf = match entry {
-            Entry::Terms(signed) => {
-                let leaf = EntryLeaf::Terms { number: signed.terms.number, body: body(bytes) };
-                // What comes before new terms is decided first, so that the first culprit is named.
-                self.flush()?;
-                self.versions.admit(&self.log, signed, &mut self.rng).map_err(at)?;
-                leaf
-            }
-            Entry::Snapshot(snapshot) => {
-                // Chains and holdings are those of the legs before, which have to be read first.
-                self.flush()?;
-                self.take_snapshot(index, &snapshot).map_err(at)?;
-                snapshot.heading.leaf(body(bytes))
-            }
-            Entry::Leg(leg) => match self.take_leg(index, leg, body(bytes)) {
-                Ok(leaf) => leaf,
-                Err(fault) => {
-                    // A leg that waits may be the true culprit, say with another's tag under a false proof.
-                    self.flush()?;
-                    return Err(at(fault));
-                }
-            },
-        };
-        self.tree.append(leaf.hash())?;
-        if self.pending.is_full() { self.flush() } else { Ok(()) }
+        // New terms hold for what comes after them, and a snapshot is of the legs before it, which have to be read first.
+        self.flush()?;
+        self.write(|core, tx| core.take_other(tx, index, bytes))
     }
 
-    /// Everything that can be decided of a leg without its equations; these wait for the batch.
-    fn take_leg(&mut self, entry: u64, leg: Box<FinalLeg>, body: Hash) -> Result<EntryLeaf, Fault> {
-        let terms = leg.leg.header.terms;
-        let (number, version) = self.versions.cited(&terms)?;
-        let (tx, m) = rules::check_final(&self.log, version, &leg)?;
-        let claims = rules::claims(version, &leg, m)?;
-        self.versions.check_timing(number, &leg)?;
-        self.first_of_their_kind(entry, &leg.leg)?;
-        let bound = self.supply.apply(leg.leg.header.mint, leg.leg.header.burn)?;
-        let root = rules::leg_root(&leg);
-        let leaf = EntryLeaf::Leg { tx, index: leg.index, root, body };
-        self.pending.add(Pending { entry, tx, leg, version: number, bound }, claims);
-        Ok(leaf)
-    }
-
-    /// Enforces [SNP-1], [SNP-4] and, as far as the keys allow, [SNP-3].
-    fn take_snapshot(&mut self, entry: u64, snapshot: &Snapshot) -> Result<(), Fault> {
-        let expected = u32::try_from(self.snapshots.len()).unwrap_or(u32::MAX);
-        let Heading { number, at, supply, .. } = snapshot.heading;
-        let latest = self.snapshots.last().map_or(0, |before| before.at);
-        if number != expected || at < latest {
-            return Err(Fault::SnapshotOrder { found: number, expected });
-        }
-        let found = self.supply.outstanding().ok_or(Fault::Supply)?;
-        if supply != found {
-            return Err(Fault::SnapshotSupply { stated: supply, found });
-        }
-        let terms = self.versions.newest()?;
-        let mut claims = Claims::new();
-        snapshot.check(terms, &mut claims)?;
-        claims.accept(&mut self.rng)?;
-        let epoch = terms.policy.epoch(snapshot.heading.epoch).ok_or(Fault::Epoch)?;
-        let keys = Keys { all: &self.keys, scope: self.scope.as_ref() };
-        let known = self.seeds.remove(&entry);
-        let checked = self.register.check_snapshot(snapshot, epoch, &keys, known)?;
-        self.snapshots.push(SnapshotSeen { number, entry, at, checked });
-        Ok(())
-    }
-
-    /// Enforces [NOT-5], [NOTE-1], [SLOT-3]: a tag is spent once and an owner commitment used once in the whole log.
-    fn first_of_their_kind(&mut self, entry: u64, leg: &Leg) -> Result<(), Fault> {
-        for (input, one) in sudare_crypto::numbered(leg.inputs.iter()) {
-            if let Some(before) = self.tags.insert(one.tag, entry) {
-                return Err(Fault::TagSpent { input, before });
-            }
-        }
-        for (output, one) in sudare_crypto::numbered(leg.outputs.iter()) {
-            if let Some(before) = self.owners.insert(one.slot.slot.owner, entry) {
-                return Err(Fault::OwnerUsed { output, before });
-            }
-        }
-        Ok(())
-    }
-
-    /// Decides the equations of all waiting legs, then reads them, then decides the links that were read.
-    ///
-    /// Enforces [SEC-5]: keys are applied only to verified legs.
     fn flush(&mut self) -> Result<(), AuditError> {
-        let mut legs = Vec::new();
-        for (pending, verdict) in self.pending.decide(&mut self.rng) {
-            verdict.map_err(|error| at(pending.entry, error.into()))?;
-            legs.push(pending);
+        let window = std::mem::take(&mut self.window);
+        if window.is_empty() {
+            return Ok(());
         }
-        let mut links = Stream::new();
-        let read = legs.iter().try_for_each(|pending| {
-            let terms = self.versions.get(pending.version);
-            let keys = Keys { all: &self.keys, scope: self.scope.as_ref() };
-            let claims = terms.and_then(|terms| self.register.read(pending, terms, &keys));
-            let claims = claims.map_err(|fault| at(pending.entry, fault))?;
-            // An issue spends nothing, and without the links of a leg nobody can decide them.
-            if !claims.is_empty() {
-                links.add(pending.entry, claims);
-            }
-            Ok(())
-        });
-        // What is wrong with the links comes before the leg that could not be read.
-        for (entry, verdict) in links.decide(&mut self.rng) {
-            verdict.map_err(|error| at(entry, error.into()))?;
+        self.write(|core, tx| {
+            let Core { log, keys, rng, versions, progress, cores, .. } = core;
+            Bench { log, keys, versions, progress, cores: *cores, rng }.decide(tx, &window)
+        })
+    }
+
+    /// Takes a step and keeps all of it, with how far the replay is then.
+    fn write<T>(
+        &mut self,
+        step: impl FnOnce(&mut Core<R>, &Tx<'_>) -> Result<T, AuditError>,
+    ) -> Result<T, AuditError> {
+        let tx = Tx::new(&self.state);
+        let done = step(&mut self.core, &tx)?;
+        self.core.versions.save(&tx);
+        PROGRESS.put(&tx, &(), &self.core.progress);
+        let writes = tx.into_writes();
+        self.state.apply(writes)?;
+        Ok(done)
+    }
+
+    fn conclude(
+        &mut self,
+        checkpoint: &SignedCheckpoint,
+        solve: Solve<'_>,
+    ) -> Result<Report, AuditError> {
+        self.flush()?;
+        let log = self.core.log;
+        let (size, root) = {
+            let signed = checkpoint.open(&log.origin()?, &log.registrar)?;
+            (signed.size, signed.root)
+        };
+        let entries = self.core.progress.entries;
+        if size != entries {
+            return Err(AuditError::Size { entries, size });
         }
-        read
+        if tree().root(&self.state, size)? != root {
+            return Err(AuditError::Root { size });
+        }
+        if size == 0 {
+            return Err(AuditError::Entry { entry: 0, fault: Fault::NotTerms });
+        }
+        // Each is kept by itself: a search may take long.
+        while self.write(|core, tx| register::find(tx, &mut core.progress, solve))? {}
+        self.core.report(&self.state, root)
     }
 }
 
-impl Supply {
-    /// Counts a leg's mint and burn; gives what no amount of the leg exceeds.
-    ///
-    /// Enforces [LOG-4]: the supply is what was minted and not burned, never negative, and fits 64 bits.
-    fn apply(&mut self, mint: u64, burn: u64) -> Result<u64, Fault> {
-        let minted = self.minted.checked_add(mint.into()).ok_or(Fault::Supply)?;
-        let bound = Self { minted, ..*self }.outstanding().ok_or(Fault::Supply)?;
-        let burned = self.burned.checked_add(burn.into()).ok_or(Fault::Supply)?;
-        *self = Self { minted, burned };
-        self.outstanding().ok_or(Fault::Supply)?;
-        Ok(bound)
+impl<R: CryptoRngCore> Core<R> {
+    /// Goes on from what another run kept.
+    fn go_on(&mut self, kv: &dyn Kv) -> Result<(), AuditError> {
+        self.versions = Versions::load(kv)?;
+        self.progress = PROGRESS.get(kv, &())?.unwrap_or_default();
+        if tree().size(kv)? != self.progress.entries {
+            return Err(AuditError::damaged("replay's progress"));
+        }
+        for version in self.versions.all() {
+            if self.keys.learn(&version.terms) != version.keys {
+                return Err(AuditError::OtherReplay("with other keys"));
+            }
+        }
+        for seen in snapshots(kv)? {
+            if !seen.checked && self.seeds.contains_key(&seen.entry) {
+                return Err(AuditError::SeedTooLate { entry: seen.entry });
+            }
+        }
+        Ok(())
     }
 
-    fn outstanding(&self) -> Option<u64> {
-        u64::try_from(self.minted.checked_sub(self.burned)?).ok()
+    /// Takes an entry that is no leg.
+    fn take_other(&mut self, tx: &Tx<'_>, index: u64, bytes: &[u8]) -> Result<(), AuditError> {
+        if bytes.len() > ENTRY_BYTES_MAX {
+            return Err(at(index, Fault::TooLong));
+        }
+        let entry: Entry = decode(bytes, "a log entry").map_err(|error| at(index, error.into()))?;
+        let leaf = match entry {
+            Entry::Terms(signed) => {
+                let leaf = EntryLeaf::Terms { number: signed.terms.number, body: body(bytes) };
+                self.take_terms(index, signed).map_err(|fault| at(index, fault))?;
+                leaf
+            }
+            Entry::Snapshot(snapshot) => {
+                self.take_snapshot(tx, index, &snapshot).map_err(|stop| stop.at(index))?;
+                snapshot.heading.leaf(body(bytes))
+            }
+            Entry::Leg(_) => return Err(at(index, Fault::Misplaced)),
+        };
+        tree().append(tx, leaf.hash())?;
+        self.progress.entries = index.saturating_add(1);
+        Ok(())
     }
+
+    fn take_terms(&mut self, index: u64, signed: SignedTerms) -> Result<(), Fault> {
+        let keys = self.keys.learn(&signed.terms);
+        self.versions.admit(&self.log, (index, signed), keys, &mut self.rng)
+    }
+
+    /// Enforces [SNP-1], [SNP-4] and, as far as the keys allow, [SNP-3].
+    fn take_snapshot(&mut self, tx: &Tx<'_>, entry: u64, snapshot: &Snapshot) -> Result<(), Stop> {
+        let Heading { number, at, supply, .. } = snapshot.heading;
+        let expected = self.progress.snapshots;
+        let before = expected.checked_sub(1).map(|last| SNAPSHOTS.get(tx, &Be(last.into())));
+        let latest = before.transpose()?.flatten().map_or(0, |before| before.at);
+        if number != expected || at < latest {
+            return Err(Fault::SnapshotOrder { found: number, expected }.into());
+        }
+        let found = self.progress.supply.outstanding().ok_or(Fault::Supply)?;
+        if supply != found {
+            return Err(Fault::SnapshotSupply { stated: supply, found }.into());
+        }
+        let terms = self.versions.newest()?;
+        let mut claims = Claims::new();
+        snapshot.check(terms, &mut claims).map_err(Fault::from)?;
+        claims.accept(&mut self.rng).map_err(Fault::from)?;
+        let epoch = terms.policy.epoch(snapshot.heading.epoch).ok_or(Fault::Epoch)?;
+        let mut checked = false;
+        if self.keys.may_recompute(&snapshot.heading) {
+            let opened = self.keys.seed(snapshot, epoch)?;
+            let seed = self.seeds.remove(&entry).or(opened);
+            if let Some(seed) = seed.filter(|_| !self.progress.blind) {
+                register::recompute(tx, &snapshot.heading, &seed)?;
+                checked = true;
+            }
+        }
+        let seen = SnapshotSeen { number, entry, at, checked };
+        SNAPSHOTS.put(tx, &Be(number.into()), &seen);
+        self.progress.snapshots = expected.saturating_add(1);
+        Ok(())
+    }
+
+    fn report(&self, kv: &dyn Kv, root: Hash) -> Result<Report, AuditError> {
+        let Progress { entries, legs, tags, notes, supply, scope, .. } = self.progress;
+        let outstanding = supply.outstanding().ok_or(AuditError::Overflow)?;
+        let mut report = Report {
+            log: self.log,
+            root,
+            entries,
+            legs,
+            terms: self.versions.uses(),
+            minted: supply.minted,
+            burned: supply.burned,
+            supply: outstanding,
+            tags,
+            notes,
+            snapshots: snapshots(kv)?,
+            scope,
+            live: None,
+            sums: false,
+            holders: None,
+            false_memos: self.progress.false_memos,
+            findings: Vec::new(),
+        };
+        let first = LIES.rows(kv, None, report::FINDINGS_SHOWN)?;
+        report.findings =
+            first.into_iter().map(|((Be(entry), output), ())| (entry, output)).collect();
+        // Without a key to all links nobody can tell which notes live.
+        if scope.spends < legs {
+            return Ok(report);
+        }
+        report.live = Some(notes.saturating_sub(self.progress.spent));
+        if scope.amounts < legs {
+            return Ok(report);
+        }
+        let held = self.progress.held;
+        if held != u128::from(outstanding) {
+            return Err(AuditError::Register { held, supply: outstanding });
+        }
+        report.sums = true;
+        report.holders = (scope.parties == legs).then_some(self.progress.holders);
+        Ok(report)
+    }
+}
+
+fn snapshots(kv: &dyn Kv) -> Result<Vec<SnapshotSeen>, AuditError> {
+    let mut all: Vec<SnapshotSeen> = Vec::new();
+    loop {
+        let after = all.last().map(|last| Be(last.number.into()));
+        let page = SNAPSHOTS.rows(kv, after.as_ref(), ROWS)?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.into_iter().map(|(_, seen)| seen));
+    }
+}
+
+/// Whether this is to be decoded as a leg.
+fn is_leg(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&1) && bytes.len() <= ENTRY_BYTES_MAX
 }
 
 const fn at(entry: u64, fault: Fault) -> AuditError {

@@ -1,11 +1,11 @@
 //! What a replay has shown.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::{Encoded, Hash, Text};
 
-use super::AssetLog;
+use super::{AssetLog, count};
 use crate::leg::{Purpose, TradeInfo};
 use crate::note::NoteId;
 use crate::transaction::TxId;
@@ -41,13 +41,26 @@ pub struct Report {
     pub live: Option<u64>,
     /// Whether the live notes were summed to the supply in plain numbers.
     pub sums: bool,
-    /// The holding of each account in atomic units, if amounts, parties and links of all legs were read.
-    pub holdings: Option<BTreeMap<Encoded, u64>>,
-    /// Entry and output of every amount whose memo was false, in its value, which had to be searched for, or in its blinding,
-    /// so that the receiver can't spend the note: sender and registrar lied.
-    pub false_memos: Vec<(u64, u8)>,
-    /// The legs as read, in order.
-    pub read: Vec<ReadLeg>,
+    /// How many accounts hold something, if amounts, parties and links of all legs were read.
+    pub holders: Option<u64>,
+    /// How many amounts had a false memo.
+    pub false_memos: u64,
+    /// Entry and output of the first of them.
+    pub findings: Vec<(u64, u8)>,
+}
+
+/// How many false memos a report shows one by one.
+pub(super) const FINDINGS_SHOWN: usize = 20;
+
+/// What an account holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Holding {
+    /// The account.
+    pub account: Encoded,
+    /// Atomic units.
+    pub quantity: u64,
+    /// Live notes.
+    pub notes: u64,
 }
 
 /// A version of the terms and how much it was used.
@@ -64,7 +77,7 @@ pub struct TermsUse {
 }
 
 /// A register snapshot.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct SnapshotSeen {
     /// Its number, from 0.
     pub number: u32,
@@ -77,7 +90,7 @@ pub struct SnapshotSeen {
 }
 
 /// Of how many legs each field was read.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Coverage {
     /// Quantities.
     pub amounts: u64,
@@ -92,7 +105,7 @@ pub struct Coverage {
 }
 
 /// A leg as the keys read it; what is out of scope is none.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct ReadLeg {
     /// Its index in the log.
     pub entry: u64,
@@ -158,11 +171,15 @@ impl fmt::Display for Report {
             };
             writeln!(f, "register snapshot {number}, entry {entry}: {what}")?;
         }
-        for (entry, output) in &self.false_memos {
+        for (entry, output) in &self.findings {
             writeln!(
                 f,
                 "finding: entry {entry} output {output}: false memo, [SEC-4] broken by sender and registrar; amount found by search"
             )?;
+        }
+        let more = self.false_memos.saturating_sub(count(self.findings.len()));
+        if more > 0 {
+            writeln!(f, "finding: {more} more false memos")?;
         }
         Ok(())
     }
@@ -177,8 +194,8 @@ impl Report {
         if self.sums {
             writeln!(f, "register: the live notes sum to the supply")?;
         }
-        match &self.holdings {
-            Some(holdings) => writeln!(f, "holdings: {} accounts hold the supply", holdings.len()),
+        match self.holders {
+            Some(holders) => writeln!(f, "holdings: {holders} accounts hold the supply"),
             None => writeln!(f, "holdings: not known"),
         }
     }

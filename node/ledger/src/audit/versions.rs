@@ -1,37 +1,55 @@
 //! The versions of an asset's terms, as the log holds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
-use sudare_crypto::Hash;
+use sudare_crypto::{Encoded, Hash};
 use sudare_disclosure::{AssetTerms, SignedTerms};
 
+use super::state::{VERSIONS, VersionRow};
 use super::{AssetLog, Fault, TermsUse, count};
+use crate::kv::{Be, Kv, StorageError, Tx};
 use crate::log::FinalLeg;
 use crate::transaction::WINDOW_STEP_MS;
 
 /// All versions so far.
 #[derive(Default)]
 pub(super) struct Versions {
-    list: Vec<Version>,
+    list: Vec<VersionRow>,
     by_hash: BTreeMap<Hash, usize>,
-}
-
-struct Version {
-    terms: AssetTerms,
-    legs: u64,
-    /// The earliest end of a window of a leg under this version: it was in force before then.
-    in_force_before: Option<u64>,
+    /// Places of those that are not saved as they are.
+    changed: BTreeSet<usize>,
 }
 
 impl Versions {
-    /// Takes the next version.
+    /// Those that a replay saved.
+    pub(super) fn load(kv: &dyn Kv) -> Result<Self, StorageError> {
+        let mut versions = Self::default();
+        loop {
+            let next = count(versions.list.len());
+            let Some(row) = VERSIONS.get(kv, &Be(next))? else { return Ok(versions) };
+            versions.by_hash.insert(row.terms.hash(), versions.list.len());
+            versions.list.push(row);
+        }
+    }
+
+    /// Writes what changed.
+    pub(super) fn save(&mut self, tx: &Tx<'_>) {
+        for place in std::mem::take(&mut self.changed) {
+            if let Some(row) = self.list.get(place) {
+                VERSIONS.put(tx, &Be(count(place)), row);
+            }
+        }
+    }
+
+    /// Takes the next version, which stands in `entry`, and of which the replay has these `keys`.
     ///
     /// Enforces [POL-1] to [POL-4] on every version and [REG-3] from one to the next.
     pub(super) fn admit(
         &mut self,
         log: &AssetLog,
-        signed: SignedTerms,
+        (entry, signed): (u64, SignedTerms),
+        keys: Vec<Encoded>,
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), Fault> {
         let terms = &signed.terms;
@@ -49,7 +67,9 @@ impl Versions {
             return Err(Fault::TermsChanged { epoch });
         }
         self.by_hash.insert(terms.hash(), self.list.len());
-        self.list.push(Version { terms: signed.terms, legs: 0, in_force_before: None });
+        self.changed.insert(self.list.len());
+        let terms = signed.terms;
+        self.list.push(VersionRow { terms, entry, legs: 0, in_force_before: None, keys });
         Ok(())
     }
 
@@ -101,13 +121,19 @@ impl Versions {
             version.legs = version.legs.saturating_add(1);
             let before = version.in_force_before.unwrap_or(u64::MAX);
             version.in_force_before = Some(before.min(window.until));
+            self.changed.insert(place);
         }
         Ok(())
     }
 
+    /// All versions.
+    pub(super) fn all(&self) -> &[VersionRow] {
+        &self.list
+    }
+
     /// How many legs are under each version.
     pub(super) fn uses(&self) -> Vec<TermsUse> {
-        let one = |version: &Version| TermsUse {
+        let one = |version: &VersionRow| TermsUse {
             number: version.terms.number,
             hash: version.terms.hash(),
             epochs: count(version.terms.policy.epochs.len()),

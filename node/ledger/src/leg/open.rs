@@ -1,5 +1,6 @@
 //! Reading a leg: what the receiver, the registrar and a disclosure key can open of it.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::decode;
 use sudare_crypto::point::{commit, times_b};
 use sudare_crypto::proof::amount::Opening;
@@ -46,7 +47,7 @@ pub struct Received {
 }
 
 /// A quantity as a disclosure key reads it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum Amount {
     /// The memo's value, which the ciphertext confirms; the memo opens the commitment.
     Known(u64),

@@ -8,13 +8,18 @@
     reason = "fixtures of tests"
 )]
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use sudare_crypto::encoding::{Version, encode};
 use sudare_crypto::linear::LinearProof;
 use sudare_crypto::proof::tag;
-use sudare_crypto::{Hash, NodeKey};
-use sudare_ledger::audit::AssetLog;
+use sudare_crypto::{Encoded, Hash, NodeKey};
+use sudare_ledger::audit::{AssetLog, AuditError, Holding, ReadLeg, Replay, ReplayState, Report};
+use sudare_ledger::kv::{Kv, MemoryKv, Pair, StorageError, Writes};
 use sudare_ledger::leg::{Leg, LegSalt};
 use sudare_ledger::log::{Entry, FinalLeg, NotaryEntry, Receipt};
 use sudare_ledger::transaction::{
@@ -124,4 +129,86 @@ pub fn checkpoint(asset: &Asset, size: u64, root: Hash) -> SignedCheckpoint {
     let origin = asset_log(asset).origin().unwrap();
     let checkpoint = Checkpoint { origin, size, root };
     checkpoint.sign(&registrar().id(), |text| registrar().sign_raw(text)).unwrap()
+}
+
+/// What a replay states, with all that it read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seen {
+    pub report: Report,
+    pub read: Vec<ReadLeg>,
+    pub holdings: Option<BTreeMap<Encoded, u64>>,
+    pub false_memos: Vec<(u64, u8)>,
+}
+
+impl std::ops::Deref for Seen {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.report
+    }
+}
+
+/// Ends a replay and reads all that it found.
+pub fn finish<S: ReplayState>(
+    mut replay: Replay<ChaCha20Rng, S>,
+    checkpoint: &SignedCheckpoint,
+    solve: &mut dyn FnMut(&Encoded, u64) -> Option<u64>,
+) -> Result<Seen, AuditError> {
+    let report = replay.finish(checkpoint, solve)?;
+    let (mut read, mut held): (Vec<ReadLeg>, Vec<Holding>) = (Vec::new(), Vec::new());
+    // Pages of odd sizes: what is read does not depend on them.
+    loop {
+        let page = replay.legs(read.last().map(|last| last.entry), 3)?;
+        if page.is_empty() {
+            break;
+        }
+        read.extend(page);
+    }
+    loop {
+        let page = replay.holdings(held.last().map(|last| &last.account), 2)?;
+        if page.is_empty() {
+            break;
+        }
+        held.extend(page);
+    }
+    let false_memos = replay.false_memos(None, 1000)?;
+    assert_eq!(false_memos.len() as u64, report.false_memos);
+    let holdings = report.holders.map(|holders| {
+        assert_eq!(held.len() as u64, holders);
+        held.iter().map(|one| (one.account, one.quantity)).collect()
+    });
+    Ok(Seen { report, read, holdings, false_memos })
+}
+
+/// Tables that outlast the replay that is kept in them.
+#[derive(Clone, Debug, Default)]
+pub struct Kept(pub Rc<RefCell<MemoryKv>>);
+
+impl Kept {
+    /// The tables as they are now.
+    pub fn copy(&self) -> Self {
+        Self(Rc::new(RefCell::new(self.0.borrow().clone())))
+    }
+}
+
+impl Kv for Kept {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.0.borrow().get(key)
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StorageError> {
+        self.0.borrow().scan(prefix, after, limit)
+    }
+}
+
+impl ReplayState for Kept {
+    fn apply(&mut self, writes: Writes) -> Result<(), StorageError> {
+        self.0.borrow_mut().apply(writes);
+        Ok(())
+    }
 }

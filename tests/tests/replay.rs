@@ -1,0 +1,102 @@
+//! `sudare audit replay` as a regulator runs it: kept in a folder, killed, and going on.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: a panic is their report"
+)]
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use sudare::demo::setup::Desk;
+use sudare_tests::system::network::{Holder, Leg, SOLD, deal, sold};
+use sudare_tests::system::{Place, Ran};
+
+const AT: &str = "-c net/regulator/node.toml --registrar registrar";
+const SELLER: Holder<'_> = Holder { custodian: "custodian-a", investor: "INV-1" };
+const BUYER: Holder<'_> = Holder { custodian: "custodian-b", investor: "INV-2" };
+
+fn line(more: &str) -> String {
+    format!("audit replay {AT} --asset {SOLD} -o json {more}")
+}
+
+fn replay(place: &Place, more: &str) -> Ran {
+    place.says(&line(more))
+}
+
+async fn deals(desk: &Desk, name: &str, count: u32) {
+    for number in 0..count {
+        let leg = Leg { code: SOLD, quantity: 3 };
+        let id = format!("{name}-{number}");
+        assert_eq!(deal(desk, &id, SELLER, BUYER, leg, None).await, Ok(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_is_killed_goes_on_in_its_folder_and_states_the_same() {
+    let (network, desk) = sold("K").await;
+    deals(&desk, "K", 12).await;
+    let place = &network.place;
+    let whole = replay(place, "").well().json();
+    assert_eq!(whole["holdings"].as_object().unwrap().len(), 2);
+    // Each window is a leg or two: whatever moment it is killed at, some are kept and some are not.
+    let kept = line("--folder kept --at-once 1");
+    let mut killed = 0;
+    for wait in 0..40 {
+        let mut running = place.start(kept.split_whitespace());
+        std::thread::sleep(Duration::from_millis(20 + 5 * wait));
+        if !running.runs() {
+            break;
+        }
+        running.signal(Signal::KILL);
+        assert_eq!(running.ended().code, None, "killed, not ended");
+        killed += 1;
+    }
+    assert!(killed > 2, "killed {killed} times");
+    let end = place.says(&kept).well().json();
+    for what in ["statement", "holdings", "root", "supply", "legs", "entries"] {
+        assert_eq!(end[what], whole[what], "{what}");
+    }
+    // There is nothing left to fetch, until the log grows.
+    let again = replay(place, "--folder kept").well().json();
+    assert_eq!((&again["statement"], &again["bytes"]), (&whole["statement"], &0.into()));
+    deals(&desk, "L", 1).await;
+    let more = replay(place, "--folder kept").well().json();
+    let fresh = replay(place, "").well().json();
+    assert_eq!(more["statement"], fresh["statement"]);
+    let (fetched, all) = (more["bytes"].as_u64().unwrap(), fresh["bytes"].as_u64().unwrap());
+    assert!(0 < fetched && fetched * 8 < all, "{fetched} of {all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_of_one_replay_and_of_nothing_else() {
+    let (network, _desk) = sold("F").await;
+    let place = &network.place;
+    let _ = replay(place, "--folder kept").well();
+    let _ = place.says("ceremony officer --name aoki --key aoki.key --card aoki.card").well();
+    let desk = "grant desk -c net/regulator/node.toml --needed 1 --officer aoki.card --out desk";
+    let _ = place.says(desk).well();
+    let _ = place.says("grant add -c net/regulator/node.toml desk").well();
+    // Without a grant no key is applied from now on: that is another replay.
+    let _ = replay(place, "--folder kept").badly(1, &["with other keys", "a folder of its own"]);
+    let _ = replay(place, "--folder nothing").well();
+    let _ = replay(place, "--folder net/regulator").badly(1, &["other files", "empty"]);
+    let stated = replay(place, "--folder nothing").well().json();
+    for entry in std::fs::read_dir(place.join("nothing/tables")).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(mut bytes) = std::fs::read(&path) else { continue };
+        let middle = bytes.len() / 2;
+        let Some(byte) = bytes.get_mut(middle) else { continue };
+        *byte ^= 8;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    // Damaged tables are said to be, or what is left of them is whole and the replay goes on from there.
+    let ran = replay(place, "--folder nothing");
+    if ran.code == Some(0) {
+        assert_eq!(ran.json()["statement"], stated["statement"]);
+    } else {
+        let _ = ran.badly(1, &["in nothing can't be used", "delete the folder"]);
+    }
+}
