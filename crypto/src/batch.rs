@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::traits::IsIdentity;
 use rand_core::CryptoRngCore;
+use sudare_kernels::Kernel;
 
 pub use self::stream::Stream;
 use self::sum::Weighted;
@@ -92,17 +93,30 @@ impl Batch {
     ///
     /// [`Refused`], naming every claim that does not hold.
     pub fn decide(self, rng: &mut impl CryptoRngCore) -> Result<(), Refused> {
+        self.decide_by(Kernel::chosen(), rng)
+    }
+
+    /// As [`Batch::decide`], with a kernel of the caller's choice. All give the same verdict.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::decide`].
+    pub fn decide_by(self, kernel: Kernel, rng: &mut impl CryptoRngCore) -> Result<(), Refused> {
         if self.is_empty() {
             return Err(Refused::Empty);
         }
-        let culprits = culprits(&self.claims, rng);
+        let culprits = culprits(&self.claims, kernel, rng);
         if culprits.is_empty() { Ok(()) } else { Err(Refused::Culprits(culprits)) }
     }
 }
 
 /// The claims that do not hold, in order.
-pub(crate) fn culprits(claims: &[Claims], rng: &mut impl CryptoRngCore) -> Vec<Culprit> {
-    let weighted = Weighted::new(claims, rng);
+pub(crate) fn culprits(
+    claims: &[Claims],
+    kernel: Kernel,
+    rng: &mut impl CryptoRngCore,
+) -> Vec<Culprit> {
+    let weighted = Weighted::new(claims, kernel, rng);
     let (sound, unsound): (Vec<usize>, Vec<usize>) =
         (0..claims.len()).partition(|index| weighted.adds_up(*index));
     let mut found: BTreeSet<usize> = unsound.into_iter().collect();

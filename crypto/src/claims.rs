@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::slice;
 
 use rand_core::CryptoRngCore;
+use sudare_kernels::Kernel;
 
 use crate::Encoded;
 use crate::batch::culprits;
@@ -100,7 +101,7 @@ impl Claims {
     ///
     /// [`Rejected`], naming the first relation that fails; [`Rejected::Nothing`] if there are no claims.
     pub fn accept(&self, rng: &mut impl CryptoRngCore) -> Result<(), Rejected> {
-        let refused = culprits(slice::from_ref(self), rng);
+        let refused = culprits(slice::from_ref(self), Kernel::chosen(), rng);
         refused.first().map_or(Ok(()), |culprit| Err(culprit.rejected))
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) use ark_ed25519::Fr;
 use ark_ff::{BigInt, PrimeField};
+use sudare_kernels::PublicScalar;
 
 use crate::Scalar;
 
@@ -19,10 +20,19 @@ pub(crate) fn field(scalar: &Scalar) -> Fr {
 
 /// The field element as a scalar.
 pub(crate) fn scalar(element: &Fr) -> Scalar {
+    Scalar::from_bytes_mod_order(bytes(element))
+}
+
+/// A field element that is no secret, to be multiplied in variable time.
+pub(crate) fn public(element: &Fr) -> PublicScalar {
+    PublicScalar::of_bytes(bytes(element))
+}
+
+fn bytes(element: &Fr) -> [u8; 32] {
     let limbs = element.into_bigint().0.map(u64::to_le_bytes);
     let mut bytes = [0; 32];
     bytes.copy_from_slice(limbs.as_flattened());
-    Scalar::from_bytes_mod_order(bytes)
+    bytes
 }
 
 #[cfg(test)]
@@ -50,6 +60,7 @@ mod tests {
         let random = (0..2_000).map(|seed| Scalar::random(&mut ChaCha20Rng::seed_from_u64(seed)));
         for one in edges().into_iter().chain(random) {
             assert_eq!(scalar(&field(&one)), one);
+            assert_eq!(public(&field(&one)), PublicScalar::of(&one));
             assert_eq!(scalar(&-field(&one)), -one);
         }
         assert_eq!(field(&Scalar::ZERO), Fr::ZERO);

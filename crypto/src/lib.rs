@@ -27,5 +27,6 @@ pub use hash::Hash;
 pub use node_key::{BadSignature, NodeId, NodeKey, NodeSignature};
 pub use pairs::{numbered, pairs};
 pub use point::{Encoded, Secret};
+pub use sudare_kernels::Kernel;
 pub use threads::together;
 pub use transcript::LedgerTranscript;

@@ -1,7 +1,7 @@
 //! Points and secret scalars of ristretto255, and the three generators.
 
 use std::io::{self, Read, Write};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bulletproofs::PedersenGens;
@@ -11,6 +11,7 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity;
 use rand_core::CryptoRngCore;
 use sha2::Sha512;
+use sudare_kernels::{Kernel, PublicPoint};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::encoding::{Malformed, invalid};
@@ -69,6 +70,14 @@ pub static B_ENCODED: LazyLock<Encoded> = LazyLock::new(|| Encoded::of(&B));
 pub static B_BLINDING_ENCODED: LazyLock<Encoded> = LazyLock::new(|| Encoded::of(&B_BLINDING));
 /// The encoding of [`G`].
 pub static G_ENCODED: LazyLock<Encoded> = LazyLock::new(|| Encoded::of(&G));
+
+/// `B`, `B~` and `G` in the form of a kernel, for verifying. They are made when first asked for.
+pub(crate) fn public_generators(kernel: Kernel) -> &'static [PublicPoint] {
+    static GENERATORS: [OnceLock<Vec<PublicPoint>>; Kernel::COUNT] =
+        [const { OnceLock::new() }; Kernel::COUNT];
+    let points = || kernel.points(&[B, *B_BLINDING, *G]);
+    GENERATORS.get(kernel.number()).map_or(&[], |once| once.get_or_init(points))
+}
 
 /// `Com(v, r) = v*B + r*B~`, in constant time.
 #[must_use]

@@ -4,6 +4,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use sudare_crypto::Kernel;
 use sudare_tests::measure::Legs;
 
 fn verification(criterion: &mut Criterion) {
@@ -16,9 +17,11 @@ fn verification(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("parse", count), |bench| {
             bench.iter(|| legs.parse(count.into()).unwrap());
         });
-        group.bench_function(BenchmarkId::new("batch", count), |bench| {
-            bench.iter(|| legs.verify(count.into(), &mut rng).unwrap());
-        });
+        for kernel in Kernel::all() {
+            group.bench_function(BenchmarkId::new(kernel.name(), count), |bench| {
+                bench.iter(|| legs.verify(kernel, count.into(), &mut rng).unwrap());
+            });
+        }
     }
     group.finish();
 }

@@ -24,7 +24,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sudare", &["sudare-api", "sudare-crypto", "sudare-disclosure", "sudare-ledger"]),
     (
         "sudare-tests",
-        &["sudare", "sudare-api", "sudare-crypto", "sudare-disclosure", "sudare-ledger"],
+        &[
+            "sudare",
+            "sudare-api",
+            "sudare-crypto",
+            "sudare-disclosure",
+            "sudare-kernels",
+            "sudare-ledger",
+        ],
     ),
 ];
 

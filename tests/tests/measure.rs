@@ -4,6 +4,8 @@
 
 use std::process::{Command, Output};
 
+use sudare_crypto::Kernel;
+
 fn measure(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_measure")).args(arguments).output().unwrap()
 }
@@ -70,8 +72,14 @@ fn verification_is_drawn_into_the_file_that_is_named() {
     let text = String::from_utf8(output.stdout).unwrap();
     let object: serde_json::Value =
         serde_json::from_str(text.trim_end().rsplit_once('\n').unwrap().1).unwrap();
-    for key in ["naive_us", "portable_us", "best_us", "ratio", "points", "limit_us"] {
+    for key in ["naive_us", "best_us", "ratio", "points", "limit_us"] {
         assert!(object[key].as_f64().unwrap() > 0.0, "{key} in {object}");
+    }
+    for kernel in Kernel::all().map(Kernel::name) {
+        for key in ["us", "decompress_us", "multiply_us", "limit_us", "over_limit", "gain"] {
+            let key = format!("{kernel}_{key}");
+            assert!(object[&key].as_f64().unwrap() > 0.0, "{key} in {object}");
+        }
     }
     let svg = std::fs::read_to_string(file).unwrap();
     assert!(svg.starts_with("<svg") && svg.contains("ours") && svg.contains("the arithmetic"));

@@ -7,13 +7,14 @@
 )]
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use sudare_crypto::Scalar;
 use sudare_crypto::point::{Encoded, times_b};
+use sudare_crypto::{Kernel, Scalar};
 use sudare_disclosure::dlog::{Search, TableBuilder};
-use sudare_tests::system::{Place, eventually};
+use sudare_tests::system::{Place, eventually, program};
 
 const AMOUNT: u64 = 3_141_592_653;
 
@@ -52,6 +53,24 @@ fn an_amount_is_found_with_a_table_and_without_and_a_table_that_is_none_is_refus
     let _ = place
         .says(&format!("{solve} --file table"))
         .badly(1, &["damaged", "start the search anew"]);
+}
+
+#[test]
+fn arithmetic_that_the_processor_has_is_taken_by_name_and_any_other_is_refused() {
+    let place = Place::default();
+    let with = |kernel: &str| {
+        let mut command = Command::new(program());
+        let point = point(77);
+        command.args(["audit", "solve", "--point", &point, "--bound", "100", "--file", "search"]);
+        command.env("SUDARE_KERNEL", kernel);
+        place.spawn(command).ended()
+    };
+    for kernel in Kernel::all() {
+        let _ = with(kernel.name()).well();
+    }
+    for unknown in ["abacus", "", "Portable"] {
+        let _ = with(unknown).badly(2, &["SUDARE_KERNEL", "portable", "name one or none"]);
+    }
 }
 
 #[test]

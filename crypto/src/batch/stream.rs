@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rand_core::CryptoRngCore;
+use sudare_kernels::Kernel;
 
 use super::{Batch, culprits};
 use crate::{Claims, Rejected};
@@ -46,7 +47,7 @@ impl<T> Stream<T> {
     /// Enforces [VER-4].
     pub fn decide(&mut self, rng: &mut impl CryptoRngCore) -> Vec<(T, Result<(), Rejected>)> {
         let Self { waiting, batch } = std::mem::take(self);
-        let refused = culprits(&batch.claims, rng).into_iter();
+        let refused = culprits(&batch.claims, Kernel::chosen(), rng).into_iter();
         let mut refused: BTreeMap<usize, Rejected> =
             refused.map(|culprit| (culprit.index, culprit.rejected)).collect();
         let judge = |(index, thing)| (thing, refused.remove(&index).map_or(Ok(()), Err));

@@ -2,26 +2,24 @@
 
 use ark_ff::{AdditiveGroup, Field, batch_inversion};
 use curve25519_dalek::ristretto::RistrettoPoint;
-use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
+use curve25519_dalek::traits::IsIdentity;
 use rand_core::CryptoRngCore;
+use sudare_kernels::{Kernel, PublicPoint, PublicScalar, multiply};
 
 use crate::claims::{Claims, Rejected, Residue};
-use crate::field::{Fr, scalar};
-use crate::point::{B, B_BLINDING, B_BLINDING_ENCODED, B_ENCODED, G, G_ENCODED};
+use crate::field::{Fr, public};
+use crate::point::{B_BLINDING_ENCODED, B_ENCODED, G_ENCODED, public_generators};
 use crate::proof::range;
 use crate::proof::range::claim::{Generators, RangeClaim};
-use crate::{Encoded, Scalar, pairs};
-
-/// How many points are multiplied at once. With more the tables of the multiplication leave the processor's cache, which costs
-/// more than the additions that a larger one saves.
-const MULTIPLIED_TOGETHER: usize = 4_096;
+use crate::{Encoded, pairs};
 
 /// Claims with weights for their equations, and their points, decompressed once.
 pub(super) struct Weighted<'a> {
+    kernel: Kernel,
     /// The equations of each of the claims.
     claims: Vec<Vec<Equation<'a>>>,
     /// Every point once; none where it does not decode.
-    points: Vec<Option<RistrettoPoint>>,
+    points: Vec<Option<PublicPoint>>,
 }
 
 /// An equation and what belongs to it alone.
@@ -51,9 +49,9 @@ impl<'a> Weighted<'a> {
     /// Draws the weights, which no prover can have known: his claims are made.
     ///
     /// Enforces [VER-2].
-    pub(super) fn new(claims: &'a [Claims], rng: &mut impl CryptoRngCore) -> Self {
+    pub(super) fn new(claims: &'a [Claims], kernel: Kernel, rng: &mut impl CryptoRngCore) -> Self {
         let terms: Vec<&Encoded> = claims.iter().flat_map(Claims::terms).collect();
-        let (points, places) = decompress(&terms);
+        let (points, places) = decompress(kernel, &terms);
         let ranges = claims.iter().flat_map(|one| &one.ranges);
         let mut inverses: Vec<Fr> = ranges.flat_map(RangeClaim::inverted).copied().collect();
         batch_inversion(&mut inverses);
@@ -69,7 +67,7 @@ impl<'a> Weighted<'a> {
             let residues = one.residues.iter().map(Kind::Residue);
             residues.chain(one.ranges.iter().map(Kind::Range)).map(&mut equation).collect()
         });
-        Self { claims: claims.collect(), points }
+        Self { kernel, claims: claims.collect(), points }
     }
 
     /// Whether there is an equation, and all points are canonical encodings: whether there is anything to add up.
@@ -120,17 +118,12 @@ impl<'a> Weighted<'a> {
         let (own, generators) = (pairs(&sum.coefficients, &self.points), &sum.generators);
         let own = own.into_iter().flatten();
         let own = own.filter_map(|(coefficient, point)| Some((coefficient, point.as_ref()?)));
-        let terms = own.chain(generators.terms());
+        let terms = own.chain(generators.terms(self.kernel));
         let terms = terms.filter(|(coefficient, _)| **coefficient != Fr::ZERO);
-        let terms: Vec<(Scalar, &RistrettoPoint)> =
-            terms.map(|(coefficient, point)| (scalar(coefficient), point)).collect();
-        terms.chunks(MULTIPLIED_TOGETHER).map(multiply).sum()
+        let terms: Vec<(PublicScalar, &PublicPoint)> =
+            terms.map(|(coefficient, point)| (public(coefficient), point)).collect();
+        multiply(&terms)
     }
-}
-
-fn multiply(terms: &[(Scalar, &RistrettoPoint)]) -> RistrettoPoint {
-    let scalars = terms.iter().map(|(scalar, _)| scalar);
-    RistrettoPoint::vartime_multiscalar_mul(scalars, terms.iter().map(|(_, point)| *point))
 }
 
 impl Kind<'_> {
@@ -179,13 +172,15 @@ impl Sum {
 }
 
 /// The different points, decompressed, and for each term the place of its point among them.
-fn decompress(terms: &[&Encoded]) -> (Vec<Option<RistrettoPoint>>, Vec<usize>) {
-    let fixed = [(*B_ENCODED, B), (*B_BLINDING_ENCODED, *B_BLINDING), (*G_ENCODED, *G)];
-    let mut points: Vec<_> = fixed.iter().map(|(_, point)| Some(*point)).collect();
+fn decompress(kernel: Kernel, terms: &[&Encoded]) -> (Vec<Option<PublicPoint>>, Vec<usize>) {
+    let fixed = [*B_ENCODED, *B_BLINDING_ENCODED, *G_ENCODED];
+    let mut points: Vec<Option<PublicPoint>> =
+        public_generators(kernel).iter().cloned().map(Some).collect();
+    let mut encodings = Vec::with_capacity(terms.len());
     let mut places = Vec::with_capacity(terms.len());
     let mut order = Vec::with_capacity(terms.len());
     for (term, encoded) in terms.iter().enumerate() {
-        let place = fixed.iter().position(|(known, _)| known == *encoded);
+        let place = fixed.iter().position(|known| known == *encoded);
         if place.is_none() {
             order.push((beginning(encoded), term));
         }
@@ -200,11 +195,18 @@ fn decompress(terms: &[&Encoded]) -> (Vec<Option<RistrettoPoint>>, Vec<usize>) {
             continue;
         };
         if last != Some(encoded) {
-            points.push(encoded.decompress().ok());
+            encodings.push(*encoded.as_bytes());
             last = Some(encoded);
         }
-        *place = points.len().saturating_sub(1);
+        *place = fixed.len().saturating_add(encodings.len()).saturating_sub(1);
     }
+    // The identity decodes, but is no point of the protocol; zeros alone encode it.
+    let mut encodings = encodings.iter();
+    let decoded = kernel.decode(encodings.as_slice()).into_iter();
+    points.extend(decoded.map(|point| {
+        let identity = encodings.next() == Some(&[0; 32]);
+        point.filter(|_| !identity)
+    }));
     (points, places)
 }
 

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sudare_crypto::Malformed;
+use sudare_crypto::{Kernel, Malformed};
 use sudare_disclosure::threshold::CeremonyError;
 use sudare_ledger::access::AccessError;
 use sudare_ledger::messages::Reason;
@@ -244,6 +244,7 @@ fn network_threads() -> usize {
 }
 
 async fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    Kernel::named_by_the_environment().map_err(|unknown| Failure::Usage(unknown.to_string()))?;
     match command {
         Command::Demo(args) => Box::pin(crate::demo::run(args, output)).await,
         Command::Top(args) => top::run(&args, output).await,

@@ -133,6 +133,17 @@ mod tests {
     }
 
     #[test]
+    fn each_free_thread_takes_a_leg_of_its_own_while_there_are_some() {
+        for threads in 1..=16 {
+            let mut queue = queue(threads, &[(Lane::Prompt, 16)]);
+            let at_once: Vec<_> = (0..threads).map(|_| took(&mut queue).unwrap()).collect();
+            let expected: Vec<_> = (0..16).take(threads).map(|job| vec![job]).collect();
+            assert_eq!(at_once, expected);
+            assert_eq!(queue.len(), 16 - threads);
+        }
+    }
+
+    #[test]
     fn background_work_leaves_a_thread_free_and_goes_on_when_one_is_done() {
         let mut queue = queue(3, &[(Lane::Background, 4)]);
         assert_eq!((took(&mut queue), took(&mut queue)), (Some(vec![0]), Some(vec![1])));

@@ -3,8 +3,8 @@
 use bulletproofs::{BulletproofGens, PedersenGens, RangeProof};
 use merlin::Transcript;
 use sudare_crypto::proof::amount::Opening;
-use sudare_crypto::proof::range::{self, BITS, Path};
-use sudare_crypto::{LedgerTranscript, Scalar};
+use sudare_crypto::proof::range::{self, BITS};
+use sudare_crypto::{Kernel, LedgerTranscript, Scalar};
 use sudare_ledger::testing;
 
 use super::clock::{float, median, medians_us, wall_ns};
@@ -41,7 +41,7 @@ const SIZES: [(u8, [&str; 5]); 5] = [
 pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     let title = "range proofs, and the bulletproofs crate proving the same; CPU time of one thread";
     let mut report = Report::new(Topic::Proving, title);
-    let fastest = Path::of_this_processor().last().unwrap_or(Path::Portable);
+    let fastest = Kernel::all().last().unwrap_or(Kernel::PORTABLE);
     for (values, [ours, portable, peers, ratio, ratio_portable]) in SIZES {
         let rounds = if quick {
             3
@@ -53,12 +53,17 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
         let prover = Prover::new(values);
         let [us, portable_us, crate_us] = medians_us(
             rounds,
-            [&mut || prover.by(fastest), &mut || prover.by(Path::Portable), &mut || {
+            [&mut || prover.by(fastest), &mut || prover.by(Kernel::PORTABLE), &mut || {
                 prover.by_the_crate()
             }],
         )?;
         let limit = crate_us.max(f64::MIN_POSITIVE);
-        report.value(ours, us, "us", format!("proving {values} values of 64 bits, {fastest:?}"));
+        report.value(
+            ours,
+            us,
+            "us",
+            format!("proving {values} values of 64 bits, {}", fastest.name()),
+        );
         report.value(portable, portable_us, "us", "the same, portable");
         report.value(peers, crate_us, "us", "the crate proving the same");
         report.value(ratio, us / limit, "", "ours / the crate's");
@@ -102,9 +107,9 @@ impl Prover {
         }
     }
 
-    fn by(&self, path: Path) -> Result<(), Failed> {
+    fn by(&self, kernel: Kernel) -> Result<(), Failed> {
         let transcript = &mut LedgerTranscript::new(b"sudare/measure/v1", b"");
-        Ok(range::prove_by(path, &self.openings, transcript, &mut testing::rng(2)).map(drop)?)
+        Ok(range::prove_by(kernel, &self.openings, transcript, &mut testing::rng(2)).map(drop)?)
     }
 
     fn on_all_cores(&self) -> Result<(), Failed> {

@@ -5,9 +5,9 @@ use curve25519_dalek::RistrettoPoint;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use sudare_crypto::proof::amount::Opening;
-use sudare_crypto::proof::range::{self, Path};
+use sudare_crypto::proof::range;
 use sudare_crypto::proof::tag::{self, SpendKey};
-use sudare_crypto::{Encoded, Hash, LedgerTranscript, Scalar, Secret, point};
+use sudare_crypto::{Encoded, Hash, Kernel, LedgerTranscript, Scalar, Secret, point};
 use sudare_ledger::testing;
 
 use super::clock::{float, thread_ns};
@@ -64,7 +64,7 @@ fn proved(value: u64, secret: &Scalar, rng: &mut ChaCha20Rng) -> Result<(), Fail
 
 fn proved_portably(value: u64, secret: &Scalar, rng: &mut ChaCha20Rng) -> Result<(), Failed> {
     let transcript = &mut LedgerTranscript::new(b"sudare/measure/v1", b"");
-    range::prove_by(Path::Portable, &[Opening { value, blinding: *secret }], transcript, rng)?;
+    range::prove_by(Kernel::PORTABLE, &[Opening { value, blinding: *secret }], transcript, rng)?;
     Ok(())
 }
 

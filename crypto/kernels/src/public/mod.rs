@@ -113,6 +113,32 @@ impl Kernel {
         }
     }
 
+    /// The proof that the processor has the instructions, if this is the kernel that needs them.
+    #[cfg(target_arch = "x86_64")]
+    #[must_use]
+    pub const fn ifma(self) -> Option<Ifma> {
+        match self.0 {
+            Way::Portable => None,
+            Way::Ifma(ifma) => Some(ifma),
+        }
+    }
+
+    /// These points in the form of this kernel, unlike what [`Self::decode`] gives without a doubt. **Public data only**: variable time.
+    ///
+    /// # Panics
+    ///
+    /// Only if the arithmetic is wrong: if the encoding of a point does not decode.
+    #[must_use]
+    pub fn points(self, points: &[RistrettoPoint]) -> Vec<PublicPoint> {
+        if self == Self::PORTABLE {
+            return points.iter().map(|point| PublicPoint(Form::Dalek(*point))).collect();
+        }
+        let encodings: Vec<[u8; 32]> =
+            points.iter().map(|point| point.compress().to_bytes()).collect();
+        let decoded = self.decode(&encodings).into_iter();
+        decoded.map(|point| point.expect("what was just encoded decodes")).collect()
+    }
+
     /// The points with these encodings (RFC 9496, section 4.3.1); zeros are the identity's. **Public data only**: variable time.
     #[must_use]
     pub fn decode(self, encodings: &[[u8; 32]]) -> Vec<Option<PublicPoint>> {

@@ -1,31 +1,31 @@
-//! The generators of the inner product argument and the sums over them, on either path.
+//! The generators of the inner product argument and the sums over them, with either kernel.
 
+use sudare_kernels::Kernel;
+
+use super::portable;
 #[cfg(target_arch = "x86_64")]
 use super::vector;
-use super::{Path, portable};
 use crate::Scalar;
 use crate::field::Fr;
 pub(super) use crate::threads::together;
 
 /// The generators of a round, `G` and `H`.
 pub(super) enum Bases {
-    /// See [`Path::Portable`].
+    /// `curve25519-dalek`, on every processor.
     Portable(portable::Bases),
-    /// See [`Path::Ifma`].
+    /// Tables of the generators, eight points at a time, with AVX-512 IFMA.
     #[cfg(target_arch = "x86_64")]
     Vector(vector::Bases),
 }
 
 impl Bases {
-    /// Those of so many values; none for more than there are, or if the processor lacks the path.
-    pub(super) fn of(values: usize, (path, threads): (Path, usize)) -> Option<Self> {
-        match path {
-            Path::Portable => portable::Bases::of(values, threads).map(Self::Portable),
-            #[cfg(target_arch = "x86_64")]
-            Path::Ifma => vector::Bases::of(values, threads).map(Self::Vector),
-            #[cfg(not(target_arch = "x86_64"))]
-            Path::Ifma => None,
+    /// Those of so many values; none for more than there are.
+    pub(super) fn of(values: usize, (kernel, threads): (Kernel, usize)) -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(ifma) = kernel.ifma() {
+            return vector::Bases::of(values, (ifma, threads)).map(Self::Vector);
         }
+        portable::Bases::of(values, threads).map(Self::Portable)
     }
 
     /// The encoding of `blinding*B~ + <left, G> + <right, H>`, in constant time.

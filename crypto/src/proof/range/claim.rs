@@ -5,12 +5,13 @@
 
 use ark_ff::{AdditiveGroup, Field};
 use merlin::Transcript;
+use sudare_kernels::{Kernel, PublicPoint};
 
-use super::generators::of_value;
+use super::generators::public_of_value;
 use super::{BITS, NAME, proof_bytes};
 use crate::field::{Fr, field};
-use crate::point::{B, B_BLINDING};
-use crate::{Encoded, LedgerTranscript, Rejected, RistrettoPoint, Scalar, numbered, pairs};
+use crate::point::public_generators;
+use crate::{Encoded, LedgerTranscript, Rejected, Scalar, numbered, pairs};
 
 /// A range statement not yet decided: every commitment opens to a value below 2^64.
 #[derive(Clone, Debug)]
@@ -193,13 +194,15 @@ struct Bits {
 
 impl Generators {
     /// Every coefficient with its generator.
-    pub(crate) fn terms(&self) -> impl Iterator<Item = (&Fr, &RistrettoPoint)> {
-        let pedersen = [(&self.value, &B), (&self.blinding, &*B_BLINDING)];
-        let bits = numbered(&self.bits).filter_map(|(value, bits)| {
-            let chain = of_value(value)?;
+    pub(crate) fn terms(&self, kernel: Kernel) -> impl Iterator<Item = (&Fr, &PublicPoint)> {
+        let mut points = public_generators(kernel).iter();
+        let pedersen = [&self.value, &self.blinding].into_iter();
+        let pedersen = pedersen.filter_map(move |coefficient| Some((coefficient, points.next()?)));
+        let bits = numbered(&self.bits).filter_map(move |(value, bits)| {
+            let chain = public_of_value(kernel, value)?;
             Some(pairs(&bits.g, &chain.g)?.chain(pairs(&bits.h, &chain.h)?))
         });
-        pedersen.into_iter().chain(bits.flatten())
+        pedersen.chain(bits.flatten())
     }
 
     /// Fills `s` and `t` from their first elements, doubling them with each round.

@@ -5,16 +5,17 @@ use std::sync::OnceLock;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use sha3::Shake256;
 use sha3::digest::{ExtendableOutput, Update, XofReader};
+use sudare_kernels::{Kernel, PublicPoint};
 
 use super::{BITS, OUTPUTS_MAX};
 
 /// The generators of one value's bits.
 #[derive(Debug)]
-pub(crate) struct Chain {
+pub(crate) struct Chain<P = RistrettoPoint> {
     /// `G` of each bit.
-    pub(crate) g: Vec<RistrettoPoint>,
+    pub(crate) g: Vec<P>,
     /// `H` of each bit.
-    pub(crate) h: Vec<RistrettoPoint>,
+    pub(crate) h: Vec<P>,
 }
 
 /// The generators of a value, counted from 0; none beyond [`OUTPUTS_MAX`]. They are made when first asked for, in about 2 ms.
@@ -22,6 +23,15 @@ pub(crate) fn of_value(value: u8) -> Option<&'static Chain> {
     static CHAINS: [OnceLock<Chain>; OUTPUTS_MAX] = [const { OnceLock::new() }; OUTPUTS_MAX];
     let once = CHAINS.get(usize::from(value))?;
     Some(once.get_or_init(|| Chain { g: chain(b'G', value), h: chain(b'H', value) }))
+}
+
+/// As [`of_value`], in the form of a kernel, for verifying: 25 KB a value.
+pub(crate) fn public_of_value(kernel: Kernel, value: u8) -> Option<&'static Chain<PublicPoint>> {
+    static CHAINS: [[OnceLock<Chain<PublicPoint>>; OUTPUTS_MAX]; Kernel::COUNT] =
+        [const { [const { OnceLock::new() }; OUTPUTS_MAX] }; Kernel::COUNT];
+    let once = CHAINS.get(kernel.number())?.get(usize::from(value))?;
+    let Chain { g, h } = of_value(value)?;
+    Some(once.get_or_init(|| Chain { g: kernel.points(g), h: kernel.points(h) }))
 }
 
 /// SHAKE-256 of the letter and the value's number, 64 bytes a point.

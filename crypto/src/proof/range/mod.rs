@@ -15,6 +15,7 @@ mod vector;
 use std::sync::LazyLock;
 
 use rand_core::CryptoRngCore;
+use sudare_kernels::Kernel;
 
 use self::claim::RangeClaim;
 use super::amount::Opening;
@@ -35,26 +36,6 @@ pub fn proof_bytes(outputs: usize) -> usize {
     usize::try_from(rounds).unwrap_or(0).saturating_mul(2).saturating_add(9).saturating_mul(32)
 }
 
-/// What a proof is calculated with; the bytes of a proof are the same.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Path {
-    /// `curve25519-dalek`, on every processor.
-    Portable,
-    /// Tables of the generators, eight points at a time, with AVX-512 IFMA.
-    Ifma,
-}
-
-impl Path {
-    /// All that this processor can do, the fastest last.
-    pub fn of_this_processor() -> impl Iterator<Item = Self> {
-        #[cfg(target_arch = "x86_64")]
-        let ifma = sudare_kernels::processor::Ifma::detect().map(|_| Self::Ifma);
-        #[cfg(not(target_arch = "x86_64"))]
-        let ifma = None;
-        [Self::Portable].into_iter().chain(ifma)
-    }
-}
-
 /// So many outputs and more are proved by all cores together.
 const LARGE: usize = 16;
 
@@ -69,23 +50,22 @@ pub fn prove(
     transcript: &mut LedgerTranscript,
     rng: &mut impl CryptoRngCore,
 ) -> Result<Vec<u8>, Malformed> {
-    let path = Path::of_this_processor().last().unwrap_or(Path::Portable);
     let threads = if openings.len() < LARGE { 1 } else { *CORES };
-    prove_with((path, threads), openings, transcript, rng)
+    prove_with((Kernel::chosen(), threads), openings, transcript, rng)
 }
 
-/// As [`prove`], by a path of the caller's choice and on one thread.
+/// As [`prove`], with a kernel of the caller's choice and on one thread. The bytes of a proof are the same.
 ///
 /// # Errors
 ///
-/// As [`prove`], and if the processor lacks the path.
+/// As [`prove`].
 pub fn prove_by(
-    path: Path,
+    kernel: Kernel,
     openings: &[Opening],
     transcript: &mut LedgerTranscript,
     rng: &mut impl CryptoRngCore,
 ) -> Result<Vec<u8>, Malformed> {
-    prove_with((path, 1), openings, transcript, rng)
+    prove_with((kernel, 1), openings, transcript, rng)
 }
 
 /// How many threads run at once.
@@ -93,7 +73,7 @@ static CORES: LazyLock<usize> =
     LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
 fn prove_with(
-    by: (Path, usize),
+    by: (Kernel, usize),
     openings: &[Opening],
     transcript: &mut LedgerTranscript,
     rng: &mut impl CryptoRngCore,

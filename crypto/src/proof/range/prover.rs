@@ -12,20 +12,21 @@ use curve25519_dalek::ristretto::RistrettoPoint;
 use merlin::Transcript;
 use rand_core::CryptoRngCore;
 use subtle::{Choice, ConditionallySelectable};
+use sudare_kernels::Kernel;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::BITS;
 use super::bases::Bases;
 use super::generators::of_value;
-use super::{BITS, Path};
 use crate::field::{Fr, field, scalar};
 use crate::point::{commit, times_b, times_b_blinding};
 use crate::proof::amount::Opening;
 use crate::{Scalar, numbered, pairs};
 
-/// Proves the ranges of the openings, and of zeroes without a blinding that make their number a power of two, by a path and so many
+/// Proves the ranges of the openings, and of zeroes without a blinding that make their number a power of two, with a kernel and so many
 /// threads. None for more values than there are generators.
 pub(super) fn prove(
-    by: (Path, usize),
+    by: (Kernel, usize),
     openings: &[Opening],
     transcript: Transcript,
     rng: &mut impl CryptoRngCore,
@@ -280,11 +281,11 @@ mod tests {
                 &mut rng.clone(),
             )
             .unwrap();
-            for path in Path::of_this_processor() {
+            for kernel in Kernel::all() {
                 for threads in [1, 3] {
-                    let (by, rng) = ((path, threads), &mut rng.clone());
+                    let (by, rng) = ((kernel, threads), &mut rng.clone());
                     let ours = prove(by, &openings, transcript.clone(), rng).unwrap();
-                    assert_eq!(ours, crates.to_bytes(), "{count} values, {path:?}, {threads}");
+                    assert_eq!(ours, crates.to_bytes(), "{count} values, {kernel:?}, {threads}");
                 }
             }
         }

@@ -75,8 +75,7 @@ struct Side {
 
 impl Bases {
     /// The generators of so many values.
-    pub(super) fn of(values: usize, threads: usize) -> Option<Self> {
-        let ifma = Ifma::detect()?;
+    pub(super) fn of(values: usize, (ifma, threads): (Ifma, usize)) -> Option<Self> {
         let (mut g, mut h) = (Vec::new(), Vec::new());
         for value in 0..u8::try_from(values).ok()? {
             let tables = tables(ifma, value)?;

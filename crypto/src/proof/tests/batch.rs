@@ -3,7 +3,7 @@
 use ark_ff::{AdditiveGroup, Field};
 
 use super::relations::{Case, all, one_each};
-use super::{rng, transcript};
+use super::{by_every_kernel, rng, transcript};
 use crate::claims::Residue;
 use crate::field::{Fr, field};
 use crate::point::{B, B_ENCODED};
@@ -18,13 +18,15 @@ fn claims(case: &Case, bad: bool) -> Claims {
     claims
 }
 
-/// Decides the cases in one batch, those at `bad` changed.
+/// Decides the cases in one batch, those at `bad` changed, with every kernel.
 fn decide(cases: &[Case], bad: &[usize]) -> Result<(), Refused> {
-    let mut batch = Batch::new();
-    for (index, case) in cases.iter().enumerate() {
-        assert_eq!(batch.add(claims(case, bad.contains(&index))), index);
-    }
-    batch.decide(&mut rng(1))
+    by_every_kernel(1, || {
+        let mut batch = Batch::new();
+        for (index, case) in cases.iter().enumerate() {
+            assert_eq!(batch.add(claims(case, bad.contains(&index))), index);
+        }
+        batch
+    })
 }
 
 fn culprits(cases: &[Case], bad: &[usize]) -> Result<(), Refused> {
@@ -123,16 +125,18 @@ fn a_batch_of_more_points_than_are_multiplied_at_once_is_judged_as_a_small_one()
         Claims { residues: vec![Residue { relation: "known", terms }], ..Claims::new() }
     };
     let decide = |bad: &[usize]| {
-        let mut batch = Batch::new();
-        for index in 0..5_000_usize {
-            let k = u64::try_from(index).unwrap() + 2;
-            batch.add(known(k, k + u64::from(bad.contains(&index))));
-        }
-        batch.decide(&mut rng(1))
+        by_every_kernel(1, || {
+            let mut batch = Batch::new();
+            for index in 0..10_000_usize {
+                let k = u64::try_from(index).unwrap() + 2;
+                batch.add(known(k, k + u64::from(bad.contains(&index))));
+            }
+            batch
+        })
     };
     let at = |index| Culprit { index, rejected: Rejected::False("known") };
     assert_eq!(decide(&[]), Ok(()));
-    assert_eq!(decide(&[0, 4_999]), Err(Refused::Culprits(vec![at(0), at(4_999)])));
+    assert_eq!(decide(&[0, 9_999]), Err(Refused::Culprits(vec![at(0), at(9_999)])));
 }
 
 /// What is put through a stream: claims of so many terms each.

@@ -4,7 +4,7 @@ use ark_ff::{AdditiveGroup, Field};
 use rand_core::RngCore;
 
 use super::relations::{Case, all, one_each};
-use super::{assemble, parts, prove, rng, transcript};
+use super::{assemble, by_every_kernel, parts, prove, rng, transcript};
 use crate::claims::Residue;
 use crate::field::{Fr, field, scalar};
 use crate::linear::{LinearProof, Relation, Row};
@@ -31,11 +31,13 @@ fn broken(case: &Case) -> Claims {
 }
 
 fn decide(all: &[Claims], seed: u64) -> Result<(), Refused> {
-    let mut batch = Batch::new();
-    for one in all {
-        batch.add(one.clone());
-    }
-    batch.decide(&mut rng(seed))
+    by_every_kernel(seed, || {
+        let mut batch = Batch::new();
+        for one in all {
+            batch.add(one.clone());
+        }
+        batch
+    })
 }
 
 fn refused(culprits: &[(usize, Rejected)]) -> Result<(), Refused> {

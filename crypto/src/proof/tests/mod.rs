@@ -16,7 +16,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use crate::linear::{LinearProof, Relation};
-use crate::{Claims, Encoded, LedgerTranscript, Malformed, Rejected, Scalar, encoding};
+use crate::{
+    Batch, Claims, Encoded, Kernel, LedgerTranscript, Malformed, Rejected, Scalar, encoding,
+};
 
 /// Why proof bytes were refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +55,15 @@ fn decide<E: From<Rejected>>(
     let mut claims = Claims::new();
     verify(&mut transcript(), &mut claims)?;
     Ok(claims.accept(&mut rng(99))?)
+}
+
+/// What every kernel of this processor decides of this batch, which is the same.
+fn by_every_kernel(seed: u64, batch: impl Fn() -> Batch) -> Result<(), crate::Refused> {
+    let verdict = batch().decide(&mut rng(seed));
+    for kernel in Kernel::all() {
+        assert_eq!(batch().decide_by(kernel, &mut rng(seed)), verdict, "{}", kernel.name());
+    }
+    verdict
 }
 
 /// Proves a relation with a witness, true or not, as the real prover does.

@@ -40,6 +40,29 @@ async fn jobs_are_done_and_done_again_after_a_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn as_many_jobs_are_done_at_once_as_there_are_threads() {
+    for threads in [1, 3, 6] {
+        let mut world = World::new(&ALONE);
+        world.workers = threads;
+        let toy = Toy::default();
+        toy.stuck.store(true, Ordering::Relaxed);
+        let node = world.start(0, &toy).await;
+        for number in 0..8 {
+            world.order(0, Order::Work(number)).await;
+        }
+        let threads = u64::try_from(threads).unwrap();
+        // None ends before all that can begin has begun.
+        until(|| toy.begun.load(Ordering::Relaxed) == threads).await;
+        until(|| node.status().counters.jobs_waiting == 8 - threads).await;
+        let counters = node.status().counters;
+        assert_eq!((counters.jobs_started, counters.jobs_done), (threads, 0));
+        toy.stuck.store(false, Ordering::Relaxed);
+        world.counts(0, RESULTS, 8).await;
+        node.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_with_a_fault_stops_nothing_else_and_is_tried_at_the_next_start() {
     let world = World::new(&ALONE);
     let toy = Toy::default();

@@ -56,6 +56,8 @@ struct World {
     membership: Vec<u8>,
     members: Vec<Member>,
     clock: Option<Arc<AtomicU64>>,
+    /// Threads for jobs, of each node.
+    workers: usize,
 }
 
 impl World {
@@ -73,7 +75,7 @@ impl World {
         let members: Vec<Member> = both.enumerate().map(member).collect();
         let list = MembershipList::new(NETWORK, 7, members.clone()).unwrap();
         let membership = SignedMembership::sign(list, &root()).to_bytes();
-        Self { folder: tempfile::tempdir().unwrap(), membership, members, clock: None }
+        Self { folder: tempfile::tempdir().unwrap(), membership, members, clock: None, workers: 2 }
     }
 
     fn membership(&self) -> Membership {
@@ -111,7 +113,7 @@ impl World {
             own: self.members[node].id,
             membership,
             endpoint,
-            workers: Some(2),
+            workers: Some(self.workers),
             clock,
         };
         let queries = toy::Counts;

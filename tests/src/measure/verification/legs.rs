@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::encode;
-use sudare_crypto::{Batch, Claims, Refused};
+use sudare_crypto::{Batch, Claims, Kernel, Refused};
 use sudare_ledger::leg::{BuiltLeg, Links};
 
 use super::super::leg::Crate;
@@ -42,12 +42,17 @@ impl Legs {
     /// # Errors
     ///
     /// [`Failed`] if a leg is refused.
-    pub fn verify(&self, count: usize, rng: &mut impl CryptoRngCore) -> Result<(), Failed> {
+    pub fn verify(
+        &self,
+        kernel: Kernel,
+        count: usize,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), Failed> {
         let mut batch = Batch::new();
         for sample in self.0.iter().take(count) {
             batch.add(sample.claims()?);
         }
-        Ok(batch.decide(rng)?)
+        Ok(batch.decide_by(kernel, rng)?)
     }
 
     /// Verifies the slot signatures of the first legs, a part of parsing them.
@@ -71,6 +76,7 @@ impl Legs {
     /// As [`Self::verify`], with the links of the leg before for the last one, which alone must be named.
     pub(super) fn name_a_false_one(
         &self,
+        kernel: Kernel,
         count: usize,
         rng: &mut impl CryptoRngCore,
     ) -> Result<(), Failed> {
@@ -82,7 +88,7 @@ impl Legs {
             batch.add(sample.claims()?);
         }
         let false_one = batch.add(last.transfer.claims(&last.built.leg, &before.links)?);
-        match batch.decide(rng) {
+        match batch.decide_by(kernel, rng) {
             Err(Refused::Culprits(found)) if found.iter().map(|one| one.index).eq([false_one]) => {
                 Ok(())
             }
