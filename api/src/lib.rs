@@ -4,6 +4,7 @@
 pub mod access;
 pub mod approvals;
 pub mod calendar;
+pub mod flows;
 pub mod http;
 pub mod keys;
 pub mod masters;

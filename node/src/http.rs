@@ -1,6 +1,7 @@
 //! The listener of the HTTP API: TLS 1.3 with client certificates in front of [`sudare_api`].
 
 mod issuer;
+mod ledger;
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -26,8 +27,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use self::ledger::Inside;
 use crate::clock::now_us;
 use crate::config::Loaded;
+use crate::runtime::Operator;
 
 /// How long a peer may take to show its certificate.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -130,17 +133,18 @@ pub enum HttpError {
 pub struct Http {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    carrying: JoinHandle<()>,
     keys: Option<JoinHandle<()>>,
     store: Store,
 }
 
 impl Http {
-    /// Serves the API of a node, if its configuration has one.
+    /// Serves the API of a running node, if its configuration has one.
     ///
     /// # Errors
     ///
     /// [`HttpError`].
-    pub async fn start(node: &Loaded) -> Result<Option<Self>, HttpError> {
+    pub async fn start(node: &Loaded, operator: Operator) -> Result<Option<Self>, HttpError> {
         let Some(config) = &node.config.api else { return Ok(None) };
         let acceptor = TlsAcceptor::from(Arc::new(tls(config)?));
         let store = Store::open(&database(config, &node.config.data)?).await?;
@@ -155,6 +159,7 @@ impl Http {
             users: config.users.clone(),
             tokens: tokens.clone(),
             deeds: Vec::new(),
+            node: Some(Arc::new(Inside { operator, membership: node.membership.clone() })),
         };
         let api = Api::new(store.clone(), setup, Arc::new(now_us))?;
         let listener = TcpListener::bind(config.listen).await;
@@ -164,9 +169,11 @@ impl Http {
             _ => None,
         };
         let (stop, stopped) = watch::channel(false);
+        let carries = api.clone();
+        let carrying = tokio::spawn(async move { carries.carry().await });
         let serving = tokio::spawn(accept(listener, acceptor, Connections::new(api, stopped)));
         tracing::info!(address = %config.listen, "the API is ready");
-        Ok(Some(Self { stop, serving, keys, store }))
+        Ok(Some(Self { stop, serving, carrying, keys, store }))
     }
 
     /// Takes no more connections, lets requests under way finish, and closes the database.
@@ -177,6 +184,8 @@ impl Http {
         }
         // It has its own limit of time.
         let _ = self.serving.await;
+        // What was under way is done again after the next start.
+        self.carrying.abort();
         let _ = timeout(STOP_WITHIN, self.store.close()).await;
     }
 }

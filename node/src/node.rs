@@ -85,7 +85,7 @@ pub async fn run(config: &Path) -> Result<(), Failure> {
             Running::start(regulator, reads, setup)
         }
     }?;
-    let api = Http::start(&node).await?;
+    let api = Http::start(&node, running.operator()).await?;
     tracing::info!(%address, "ready");
     let stopped = running.until_signal().await;
     if let Some(api) = api {
@@ -399,6 +399,9 @@ impl Queries for CustodianReads {
             OperatorQuery::Accounts(after) => {
                 OperatorAnswer::Accounts(Custodian::accounts(kv, after.as_ref(), PAGE_ROWS)?)
             }
+            OperatorQuery::Account(asset, investor) => OperatorAnswer::Accounts(
+                Custodian::account(kv, asset, investor)?.into_iter().collect(),
+            ),
             OperatorQuery::Trades(after) => {
                 OperatorAnswer::Trades(Custodian::trades(kv, after.as_ref(), PAGE_ROWS)?)
             }

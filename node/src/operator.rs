@@ -166,6 +166,8 @@ pub enum OperatorQuery {
     Access(u64),
     /// Regulator: an entry of its access log with what shows that it is there.
     AccessProof(u64),
+    /// Custodian: one account.
+    Account(AssetId, Investor),
 }
 
 /// The answer to an [`OperatorQuery`].
@@ -173,7 +175,7 @@ pub enum OperatorQuery {
 pub enum OperatorAnswer {
     /// Assets.
     Assets(Vec<AssetLine>),
-    /// A page of accounts; after the last one there is none.
+    /// A page of accounts, after the last one there is none; or the one that was asked for, if there is one.
     Accounts(Vec<AccountView>),
     /// Trades.
     Trades(Vec<TradeView>),

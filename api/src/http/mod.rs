@@ -5,10 +5,12 @@ mod connection;
 mod deprecation;
 mod docs;
 pub mod fetch;
+mod instructions;
 mod limits;
 mod manners;
 mod masters;
 mod openapi;
+mod operations;
 mod peer;
 pub mod problem;
 mod users;
@@ -25,7 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -35,8 +37,9 @@ pub use self::peer::Peer;
 use self::problem::Problem;
 use crate::access::Client;
 use crate::approvals::{Deed, Deeds};
+use crate::flows::{Node, Standing};
 use crate::masters::Field;
-use crate::store::{AnnotateRegister, EraseInvestor, Store};
+use crate::store::{AnnotateRegister, EraseInvestor, PermitTransfers, Store, StoreError};
 use crate::tokens::Tokens;
 use crate::users::{CreateUser, ResetUser, UpdateUser, UsersConfig, UsersError};
 
@@ -69,6 +72,9 @@ struct Inner {
     house: String,
     clients: BTreeMap<String, Client>,
     deeds: Deeds,
+    node: Option<Arc<dyn Node>>,
+    /// There is something to carry to the node.
+    work: Notify,
     users: Option<UsersConfig>,
     tokens: Option<Arc<Tokens>>,
     clock: Clock,
@@ -91,6 +97,8 @@ pub struct Setup {
     pub tokens: Option<Arc<Tokens>>,
     /// What is done by two people, besides what the API itself brings.
     pub deeds: Vec<Arc<dyn Deed>>,
+    /// The node that takes instructions; without one there are masters alone.
+    pub node: Option<Arc<dyn Node>>,
 }
 
 impl fmt::Debug for Api {
@@ -141,6 +149,7 @@ impl Api {
         }
         let mut deeds: Vec<Arc<dyn Deed>> = vec![
             Arc::new(AnnotateRegister),
+            Arc::new(PermitTransfers),
             Arc::new(EraseInvestor { house: setup.house.clone() }),
         ];
         if let Some(users) = &setup.users {
@@ -155,6 +164,8 @@ impl Api {
             house: setup.house,
             clients: known,
             deeds: Deeds::new(deeds),
+            node: setup.node,
+            work: Notify::new(),
             users: setup.users,
             tokens: setup.tokens,
             clock,
@@ -172,6 +183,8 @@ impl Api {
             .route("/deprecations", get(docs::deprecations))
             .route("/problems/{code}", get(problem_page))
             .merge(masters::routes())
+            .merge(instructions::routes())
+            .merge(operations::routes())
             .merge(approvals::routes())
             .merge(users::routes())
             .fallback(|| async { Problem::NotFound })
@@ -184,6 +197,28 @@ impl Api {
 
     fn now(&self) -> i64 {
         (self.0.clock)()
+    }
+
+    pub(crate) fn node(&self) -> Option<&Arc<dyn Node>> {
+        self.0.node.as_ref()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Waits until something was instructed.
+    pub(crate) async fn instructed(&self) {
+        self.0.work.notified().await;
+    }
+
+    /// Notes where operations stand now.
+    pub(crate) async fn note(
+        &self,
+        changes: &[(String, Standing)],
+        height: u64,
+    ) -> Result<(), StoreError> {
+        self.0.store.note(changes, height, self.now()).await
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Problem {
     SamePerson,
     /// A proposal that is no longer open.
     Decided,
+    /// Investor, product or market take no such instruction now; says why.
+    GateClosed(&'static str),
     /// What is asked for can't be done as things stand; says why.
     Impossible(&'static str),
     /// More requests than the client may make; seconds until the next one.
@@ -67,7 +69,7 @@ pub struct About {
 
 impl Problem {
     /// All kinds.
-    pub const ALL: [About; 20] = [
+    pub const ALL: [About; 21] = [
         about(
             "malformed",
             StatusCode::BAD_REQUEST,
@@ -171,6 +173,12 @@ impl Problem {
             "Read it to see what became of it; propose it again if it is still wanted.",
         ),
         about(
+            "gate-closed",
+            StatusCode::CONFLICT,
+            "Investor, product or market take no such instruction now.",
+            "`detail` says which. Instruct again once that has changed.",
+        ),
+        about(
             "impossible",
             StatusCode::CONFLICT,
             "It can't be done as things stand.",
@@ -211,6 +219,7 @@ impl Problem {
             Self::Stale => "stale",
             Self::SamePerson => "same-person",
             Self::Decided => "decided",
+            Self::GateClosed(_) => "gate-closed",
             Self::Impossible(_) => "impossible",
             Self::TooMany(_) => "too-many-requests",
             Self::Internal => "internal",
@@ -225,7 +234,7 @@ impl Problem {
         let about = self.about();
         let (detail, errors) = match self {
             Self::Malformed(detail) => (Some(detail.as_str()), None),
-            Self::Impossible(detail) => (Some(*detail), None),
+            Self::GateClosed(detail) | Self::Impossible(detail) => (Some(*detail), None),
             Self::Invalid(errors) => (None, Some(errors)),
             _ => (None, None),
         };

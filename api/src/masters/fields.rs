@@ -28,6 +28,8 @@ pub enum Kind {
 pub enum Form {
     /// One to so many characters, none of them a control character, not blank at either end.
     Text(usize),
+    /// One to so many visible ASCII characters.
+    Code(usize),
     /// One of these.
     Choice(&'static [&'static str]),
     /// So many decimal digits.
@@ -205,6 +207,11 @@ const BENEFICIAL_INTEREST: &[Field] = &[
     may("record_date_2", Form::Date, "second record date"),
     needs("holiday_adjustment", HOLIDAY, "what becomes of a date that is no business day"),
     guarded("register_annotation", Form::Text(1000), "annotation of the register"),
+    guarded(
+        "transfers",
+        Form::Choice(&["permitted", "stopped"]),
+        "whether units may move; permitted if absent",
+    ),
     may("comment_1", Form::Text(400), "free comment"),
     may("comment_2", Form::Text(400), "free comment"),
 ];

@@ -91,6 +91,10 @@ fn check(form: Form, text: &str) -> Option<String> {
                 "must be 1 to {max} characters, without control characters, not blank at either end"
             ),
         ),
+        Form::Code(max) => (
+            (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()),
+            format!("must be 1 to {max} visible ASCII characters"),
+        ),
         Form::Choice(choices) => {
             (choices.contains(&text), format!("must be one of: {}", choices.join(", ")))
         }

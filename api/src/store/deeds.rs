@@ -115,36 +115,55 @@ impl Deed for AnnotateRegister {
         change: Change<'a>,
     ) -> Performing<'a> {
         Box::pin(async move {
-            let id = member(&proposal.request, "beneficial_interest_id");
-            let Some(row) = find(tx, Kind::BeneficialInterest, id, &Reach::All).await? else {
-                return Ok(Done::Impossible("there is no such product"));
-            };
             let annotation = proposal.request.get("annotation").and_then(Value::as_str);
-            let version = row.version.saturating_add(1);
-            let text = "UPDATE beneficial_interest SET register_annotation = $1, version = $2, updated_at = $3, \
-                        updated_by = $4 WHERE id = $5 AND version = $6";
-            let changed = sqlx::query(text)
-                .bind(annotation.map(str::to_owned))
-                .bind(version)
-                .bind(change.now)
-                .bind(change.client.to_owned())
-                .bind(id.to_owned())
-                .bind(row.version)
-                .execute(&mut **tx)
-                .await?;
-            if changed.rows_affected() != 1 {
-                return Ok(Done::Impossible("the product has just been changed: approve again"));
-            }
-            let mut values = row.values;
-            match annotation {
-                Some(text) => drop(values.insert("register_annotation", text.to_owned())),
-                None => drop(values.remove("register_annotation")),
-            }
-            remember(tx, Kind::BeneficialInterest.table(), id, version, Some(&values), change)
-                .await?;
-            Ok(Done::with(json!({ "beneficial_interest_id": id, "version": version })))
+            let replaced =
+                replace_guarded(tx, proposal, ("register_annotation", annotation), change);
+            Ok(match replaced.await? {
+                Ok(row) => Done::with(json!({
+                    "beneficial_interest_id": row.id, "version": row.version.saturating_add(1),
+                })),
+                Err(why) => Done::Impossible(why),
+            })
         })
     }
+}
+
+/// Replaces what only two people change of the product that a proposal names, with its history. Gives the row as it was.
+pub(super) async fn replace_guarded(
+    tx: &mut Transaction<'static, Any>,
+    proposal: &Proposal,
+    (field, value): (&'static str, Option<&str>),
+    change: Change<'_>,
+) -> Result<Result<Row, &'static str>, StoreError> {
+    let kind = Kind::BeneficialInterest;
+    let id = member(&proposal.request, "beneficial_interest_id");
+    let Some(row) = find(tx, kind, id, &Reach::All).await? else {
+        return Ok(Err("there is no such product"));
+    };
+    let version = row.version.saturating_add(1);
+    let text = format!(
+        "UPDATE beneficial_interest SET {field} = $1, version = $2, updated_at = $3, updated_by = $4 \
+         WHERE id = $5 AND version = $6"
+    );
+    let changed = sqlx::query(AssertSqlSafe(text))
+        .bind(value.map(str::to_owned))
+        .bind(version)
+        .bind(change.now)
+        .bind(change.client.to_owned())
+        .bind(id.to_owned())
+        .bind(row.version)
+        .execute(&mut **tx)
+        .await?;
+    if changed.rows_affected() != 1 {
+        return Ok(Err("the product has just been changed: approve again"));
+    }
+    let mut values = row.values.clone();
+    match value {
+        Some(text) => drop(values.insert(field, text.to_owned())),
+        None => drop(values.remove(field)),
+    }
+    remember(tx, kind.table(), id, version, Some(&values), change).await?;
+    Ok(Ok(row))
 }
 
 /// Keeps only what a row must have; what tells classes apart stays, as it names nobody.
@@ -184,7 +203,10 @@ async fn erase(
     remember(tx, Kind::Investor.table(), &row.id, version, None, change).await
 }
 
-fn prepared(fields: &'static [Field], request: &Value) -> Result<Prepared, Vec<FieldError>> {
+pub(super) fn prepared(
+    fields: &'static [Field],
+    request: &Value,
+) -> Result<Prepared, Vec<FieldError>> {
     let values: Values = validate_fields(fields.iter(), request)?;
     Ok(Prepared { request: json!(values), code: None })
 }
@@ -198,6 +220,6 @@ fn reach(house: &str, change: Change<'_>) -> Reach {
 }
 
 /// A text of a request that was checked when it was proposed.
-fn member<'a>(request: &'a Value, name: &str) -> &'a str {
+pub(super) fn member<'a>(request: &'a Value, name: &str) -> &'a str {
     request.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -3,6 +3,8 @@
 
 mod approvals;
 mod deeds;
+mod gates;
+mod operations;
 mod rows;
 pub(crate) mod users;
 
@@ -15,6 +17,8 @@ use sqlx::{AnyPool, Executor, SqlSafeStr, Transaction};
 
 pub use approvals::{Decided, Within};
 pub use deeds::{AnnotateRegister, EraseInvestor};
+pub use gates::{Gate, PermitTransfers, investor_gate};
+pub use operations::{Event, Instructed, Operation, Pin};
 pub use rows::{Change, Row, Version, Written};
 pub use users::{At, Attempt};
 
@@ -30,6 +34,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "masters", include_str!("../../migrations/0001_masters.sql")),
     (2, "approvals", include_str!("../../migrations/0002_approvals.sql")),
     (3, "users", include_str!("../../migrations/0003_users.sql")),
+    (4, "operations", include_str!("../../migrations/0004_operations.sql")),
+    (5, "gates", include_str!("../../migrations/0005_gates.sql")),
 ];
 
 /// Two engines, one dialect: what differs stands here.

@@ -8,6 +8,7 @@
     reason = "a test: a panic is its report"
 )]
 
+pub mod ledger;
 mod postgres;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sudare_api::access::{Client, Role};
 use sudare_api::approvals::Deed;
+use sudare_api::flows::Node;
 use sudare_api::http::{Api, Peer, Setup};
 use sudare_api::masters::Kind;
 use sudare_api::store::Store;
@@ -30,6 +32,8 @@ pub use postgres::Server;
 
 /// The institution whose node it is.
 pub const HOUSE: &str = "house";
+/// When the clocks of tests begin, ms.
+pub const NOW_MS: u64 = 1_767_225_600_000;
 /// An ISIN that a client with the scope `assets` may read.
 pub const ISIN: &str = "ZZ0000000008";
 /// Another one.
@@ -72,6 +76,19 @@ pub async fn world(database: &Database) -> World {
 
 /// The same, where two people also do these.
 pub async fn world_with(database: &Database, deeds: Vec<Arc<dyn Deed>>) -> World {
+    world_of(database, deeds, None).await
+}
+
+/// The same at a node that takes instructions.
+pub async fn world_on(database: &Database, node: Arc<dyn Node>) -> World {
+    world_of(database, Vec::new(), Some(node)).await
+}
+
+async fn world_of(
+    database: &Database,
+    deeds: Vec<Arc<dyn Deed>>,
+    node: Option<Arc<dyn Node>>,
+) -> World {
     let store = Store::open(&database.url).await.unwrap();
     let now = Arc::new(AtomicI64::new(1_767_225_600_000_000));
     let clock = Arc::clone(&now);
@@ -85,6 +102,7 @@ pub async fn world_with(database: &Database, deeds: Vec<Arc<dyn Deed>>) -> World
         clients: clients.collect(),
         users: Some(users()),
         deeds,
+        node,
         ..Setup::default()
     };
     let api = Api::new(store.clone(), setup, clock).unwrap();
@@ -252,6 +270,7 @@ pub fn fullest(kind: Kind, id_of: impl Fn(Kind) -> String) -> Value {
     for field in kind.fields().filter(|field| !field.guarded) {
         let value = match field.form {
             Form::Text(_) => "何か some text".to_owned(),
+            Form::Code(_) => "CODE-1".to_owned(),
             Form::Choice(choices) => choices[choices.len() - 1].to_owned(),
             Form::Digits(count) => "0".repeat(count),
             Form::Quantity => u64::MAX.to_string(),

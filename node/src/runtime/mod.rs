@@ -19,6 +19,7 @@ mod front;
 mod intake;
 mod jobs;
 mod ledger;
+mod operator;
 mod outbox;
 mod query;
 mod queue;
@@ -46,6 +47,7 @@ use self::front::Front;
 use self::intake::Intake;
 use self::jobs::Pool;
 use self::ledger::Ledger;
+pub use self::operator::Operator;
 use self::outbox::Outbox;
 use self::query::Views;
 pub use self::query::{NoQueries, Queries, QueryError, Question};
@@ -103,6 +105,7 @@ pub struct Running {
     endpoint: Endpoint,
     server: JoinHandle<()>,
     outbox: JoinHandle<()>,
+    operator: Operator,
     stop_jobs: Box<dyn Fn() + Send + Sync>,
     wake_desk: Box<dyn Fn() + Send + Sync>,
     views: Views,
@@ -187,12 +190,15 @@ impl Running {
         let intake = Intake::new(events, Arc::clone(&gauges))?;
         let desk = Desk::new(ledger, clock, intake, posts, pool.clone(), Arc::clone(&gauges));
         let finished = desk.start(Arc::clone(&halted))?;
-        let server = endpoint.serve(Arc::new(front));
+        let front = Arc::new(front);
+        let operator = Operator::new(Arc::clone(&front), member, gauges.heights());
+        let server = endpoint.serve(front);
         Ok(Self {
             report,
             endpoint,
             server,
             outbox,
+            operator,
             stop_jobs: Box::new(move || pool.stop()),
             // A full inbox wakes the desk just as well.
             wake_desk: Box::new(move || drop(inbox.try_send(Input::Wake))),
@@ -213,6 +219,12 @@ impl Running {
     #[must_use]
     pub fn status(&self) -> Status {
         self.gauges.status(self.endpoint.traffic())
+    }
+
+    /// The node's operator, for what is part of this process.
+    #[must_use]
+    pub fn operator(&self) -> Operator {
+        self.operator.clone()
     }
 
     /// Waits until the node fails: it never stops by itself otherwise.

@@ -8,6 +8,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::Version;
 use sudare_crypto::{Bounded, Hash, NodeId, Text};
 use sudare_ledger::role::Role;
+use tokio::sync::watch;
 
 use super::Clock;
 use crate::membership::{MEMBERS_MAX, Member, MemberName, Membership};
@@ -117,7 +118,7 @@ pub(super) struct Gauges {
     jobs_done: AtomicU64,
     jobs_waiting: AtomicU64,
     inbox_waiting: AtomicU64,
-    height: AtomicU64,
+    height: watch::Sender<u64>,
     backlog: Mutex<BTreeMap<NodeId, Backlog>>,
 }
 
@@ -137,7 +138,7 @@ impl Gauges {
             jobs_done: zero(),
             jobs_waiting: zero(),
             inbox_waiting: zero(),
-            height: zero(),
+            height: watch::Sender::new(0),
             backlog: Mutex::default(),
         }
     }
@@ -161,8 +162,13 @@ impl Gauges {
 
     /// The log ends with `head`, and this many events wait.
     pub(super) fn height(&self, head: Seq, waiting: usize) {
-        self.height.store(head.0, Relaxed);
+        self.height.send_replace(head.0);
         self.inbox_waiting.store(count(waiting), Relaxed);
+    }
+
+    /// The log's height, whenever it changes.
+    pub(super) fn heights(&self) -> watch::Receiver<u64> {
+        self.height.subscribe()
     }
 
     pub(super) fn jobs_waiting(&self, waiting: usize) {
@@ -236,7 +242,7 @@ impl Gauges {
             membership: list.number(),
             started_at: self.started_at,
             now: self.now(),
-            height: self.height.load(Relaxed),
+            height: *self.height.borrow(),
             counters: self.counters(),
             backlog: Bounded::new(backlog).unwrap_or_default(),
             traffic: Bounded::new(traffic.take(TRAFFIC_MAX).collect()).unwrap_or_default(),

@@ -41,25 +41,37 @@ pub struct Root {
 /// A node that serves the API, and what its clients need.
 #[derive(Debug)]
 pub struct Served {
-    /// The network of the node, which is its custodian.
+    /// The network of the node.
     pub network: Network,
+    /// The node's name.
+    node: String,
     /// Where it listens.
     pub address: SocketAddr,
     /// Who signed the certificates of server and clients.
     pub root: Root,
-    /// A client of the node's institution with the custodian's role.
+    /// A client of the node's institution with the node's role.
     pub clerk: Card,
 }
 
 impl Served {
-    /// Starts a node with the API. `more` is added to its `[api]` table, by the folder with the certificates and their root.
+    /// Starts a custodian's node with the API. `more` is added to its `[api]` table, by the folder with the certificates and their
+    /// root.
     pub async fn start(more: impl FnOnce(&Path, &Root) -> String) -> Self {
-        let mut network =
-            Network::make(&[("notary", Role::Notary), ("custodian", Role::Custodian)]);
+        let network = Network::make(&[("notary", Role::Notary), ("custodian", Role::Custodian)]);
+        Self::on(network, "custodian", "custodian", more).await
+    }
+
+    /// Starts a node of a network with the API, whose clerk has a role.
+    pub async fn on(
+        mut network: Network,
+        node: &str,
+        role: &str,
+        more: impl FnOnce(&Path, &Root) -> String,
+    ) -> Self {
         let root = Root::default();
         let (server, clerk) = (root.card("localhost"), root.card("clerk"));
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let config = network.config("custodian");
+        let config = network.config(node);
         let folder = config.parent().unwrap();
         for (name, text) in [
             ("roots.pem", &root.pem),
@@ -74,20 +86,20 @@ impl Served {
         let hash = sha256(&clerk.certificate);
         let api = format!(
             "\n[api]\nlisten = \"{address}\"\ncertificate = \"api.crt\"\nkey = \"api.key\"\nclient_roots = \"roots.pem\"\n{}\n\
-             [[api.clients]]\nname = \"clerk\"\nrole = \"custodian\"\ninstitution = \"custodian\"\ncertificate = \"{hash}\"\n",
+             [[api.clients]]\nname = \"clerk\"\nrole = \"{role}\"\ninstitution = \"{node}\"\ncertificate = \"{hash}\"\n",
             more(folder, &root)
         );
         let text = fs::read_to_string(&config).unwrap();
         fs::write(&config, text + &api).unwrap();
-        network.run(&["custodian"]).await;
-        let served = Self { network, address, root, clerk };
+        network.run(&[node]).await;
+        let served = Self { network, node: node.to_owned(), address, root, clerk };
         let _ = served.await_answer("/openapi.json");
         served
     }
 
     /// The folder with `roots.pem`, `api.crt`, `api.key`, `clerk.crt` and `clerk.key`.
     pub fn folder(&self) -> PathBuf {
-        self.network.config("custodian").parent().unwrap().to_owned()
+        self.network.config(&self.node).parent().unwrap().to_owned()
     }
 
     /// Asks until the listener is there.
@@ -118,7 +130,7 @@ impl Served {
         let body = body.map(Value::to_string).unwrap_or_default();
         let headers = format!(
             "content-type: application/json\r\nidempotency-key: {}\r\n{headers}",
-            sha256(body.as_bytes())
+            sha256(format!("{path} {body}").as_bytes())
         );
         let (status, text) =
             request(&self.root, card, self.address, method, path, &headers, &body)?;

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the same tables as checks and paths.
 
 mod approvals;
+mod flows;
 mod users;
 
 use serde_json::{Map, Value, json};
@@ -19,6 +20,8 @@ pub(super) fn document(deeds: &Deeds) -> Value {
     let (mut paths, mut schemas) = (Map::new(), shared_schemas());
     paths.extend(approvals::paths());
     schemas.extend(approvals::schemas(deeds));
+    paths.extend(flows::paths());
+    schemas.extend(flows::schemas());
     paths.extend(users::paths());
     schemas.extend(users::schemas());
     paths.insert("/openapi.json".into(), json!({ "get": operation("openapi", "This document.", &[], &json!({
@@ -50,7 +53,7 @@ pub(super) fn document(deeds: &Deeds) -> Value {
         "info": {
             "title": "Sudare",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Masters of a node of the ledger. Rules: specs/api.md.",
+            "description": "Masters of a node of the ledger, and instructions to it. Rules: specs/api.md.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
@@ -326,6 +329,7 @@ fn property(field: &Field) -> Value {
             json!({ "minLength": 1, "maxLength": max, "pattern": "^[\u{ff66}\u{ff71}-\u{ff9f}A-Z0-9 ()./,\u{ff62}\u{ff63}\\\\-]+$" })
         }
         Form::Choice(choices) => json!({ "enum": choices }),
+        Form::Code(max) => json!({ "pattern": format!("^[!-~]{{1,{max}}}$") }),
         Form::Digits(count) => json!({ "pattern": format!("^[0-9]{{{count}}}$") }),
         Form::Quantity => json!({ "pattern": "^(0|[1-9][0-9]{0,19})$" }),
         Form::Date => json!({ "format": "date" }),

@@ -126,6 +126,23 @@ impl Custodian {
         Ok(views)
     }
 
+    /// An account with its balance.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn account(
+        kv: &dyn Kv,
+        asset: AssetId,
+        investor: Investor,
+    ) -> Result<Option<AccountView>, StorageError> {
+        let key = (asset, investor);
+        let Some(account) = ACCOUNTS.get(kv, &key)? else { return Ok(None) };
+        let balance = BALANCES.get(kv, &key)?.unwrap_or_default();
+        let (asset, investor) = key;
+        Ok(Some(AccountView { asset, investor, state: account.state, balance }))
+    }
+
     /// Trades, at most `limit` after `after`.
     ///
     /// # Errors

@@ -1,0 +1,53 @@
+//! What the API needs of the node that it is a part of.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use sudare_crypto::NodeId;
+use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::custodian::{AccountState, Investor, TradeView};
+use sudare_ledger::messages::{Reason, TradeId};
+use sudare_ledger::role::Role;
+use tokio::sync::watch;
+
+/// An answer on its way.
+pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unanswered>> + Send + 'a>>;
+
+/// Why the node gives no answer.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unanswered {
+    /// Its role refuses.
+    #[error("{0}")]
+    Refused(Reason),
+    /// It can't answer now: ask again later.
+    #[error("the node can't answer: {0}")]
+    Later(String),
+}
+
+/// A node as its own operator sees it. What is asked is safe to ask again.
+pub trait Node: fmt::Debug + Send + Sync {
+    /// What it does on the ledger.
+    fn role(&self) -> Role;
+
+    /// The member with this name.
+    fn member(&self, name: &str) -> Option<(NodeId, Role)>;
+
+    /// The name of a member, or its key if it is none.
+    fn name_of(&self, id: &NodeId) -> String;
+
+    /// How many records its log has. What they say can be read once the number is there.
+    fn heights(&self) -> watch::Receiver<u64>;
+
+    /// Gives it an instruction of its role, in canonical bytes.
+    fn instruct(&self, instruction: Vec<u8>) -> Asking<'_, ()>;
+
+    /// The terms of all assets that it knows.
+    fn assets(&self) -> Asking<'_, Vec<SignedTerms>>;
+
+    /// Custodian: the trades with this id.
+    fn trade(&self, id: TradeId) -> Asking<'_, Vec<TradeView>>;
+
+    /// Custodian: where an account stands.
+    fn account(&self, asset: AssetId, investor: Investor) -> Asking<'_, Option<AccountState>>;
+}

@@ -1,0 +1,133 @@
+//! Instructions over HTTP: each kind has a path, and becomes an operation.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Json, Router};
+
+use super::Api;
+use super::manners::{Body, Caller, fingerprint, idempotency_key, json_of};
+use super::operations;
+use super::problem::Problem;
+use crate::access::{Client, Reach};
+use crate::flows::{Context, Flow, Node, Order, Unanswered, reach};
+use crate::masters::{FieldError, Kind, Values, validate_fields};
+use crate::store::{Change, Instructed, Written, investor_gate};
+
+/// The paths of all kinds.
+pub(super) fn routes() -> Router<Api> {
+    Flow::ALL.into_iter().fold(Router::new(), |router, flow| {
+        let instruct = move |State(api): State<Api>,
+                             Extension(client): Caller,
+                             headers: HeaderMap,
+                             body: Body| async move {
+            instruct(&api, client, flow, &headers, body).await
+        };
+        router.route(&path_of(flow), post(instruct))
+    })
+}
+
+pub(super) fn path_of(flow: Flow) -> String {
+    format!("/v1/instructions/{}", flow.path())
+}
+
+async fn instruct(
+    api: &Api,
+    client: Option<Client>,
+    flow: Flow,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let client = client.ok_or(Problem::UnknownClient)?;
+    let whose = reach(&client, flow, &api.0.house);
+    if whose == Reach::Nothing {
+        return Err(Problem::Forbidden);
+    }
+    let node = taking(api, flow)?;
+    let key = idempotency_key(headers)?;
+    let (value, bytes) = json_of(headers, body)?;
+    let values = validate_fields(flow.fields(), &value).map_err(Problem::Invalid)?;
+    let change = Change { client: &client.name, institution: &client.institution, now: api.now() };
+    let print = fingerprint(&path_of(flow), &bytes);
+    // What was done is told again, whatever has changed since that would speak against it now.
+    match api.0.store.done_before(change.client, (&key, &print)).await? {
+        Some(Written::Row(id, _)) => return accepted(api, &id, &whose).await,
+        Some(_) => return Err(Problem::KeyReused),
+        None => (),
+    }
+    let order = order(api, node, flow, &values, &whose).await?;
+    let height = *node.heights().borrow();
+    match api.0.store.instruct((flow, &values, &order), change, height, (&key, &print)).await? {
+        Instructed::Kept(id) => {
+            api.0.work.notify_one();
+            accepted(api, &id, &whose).await
+        }
+        Instructed::OtherRequest => Err(Problem::KeyReused),
+        Instructed::TradeInUse => Err(Problem::Invalid(vec![FieldError::new(
+            "trade_id",
+            "must be another one: this side of this trade with this counterparty was instructed before",
+        )])),
+    }
+}
+
+/// The node, if it takes this kind.
+pub(super) fn taking(api: &Api, flow: Flow) -> Result<&dyn Node, Problem> {
+    let node = api.node().filter(|node| node.role() == flow.taken_by());
+    node.map(AsRef::as_ref)
+        .ok_or(Problem::Impossible("the node that serves this API takes no such instructions"))
+}
+
+/// What the node is to be told.
+async fn order(
+    api: &Api,
+    node: &dyn Node,
+    flow: Flow,
+    values: &Values,
+    whose: &Reach,
+) -> Result<Order, Problem> {
+    let id = values.get("investor_id").map_or("", String::as_str);
+    // [AUT-3]: an investor out of reach is none.
+    let row = api.0.store.row(Kind::Investor, id, whose).await?;
+    let absent = || {
+        Problem::Invalid(vec![FieldError::new(
+            "investor_id",
+            "must be the id of one of the investors",
+        )])
+    };
+    let row = row.ok_or_else(absent)?;
+    if let Some(why) = investor_gate(&row.values) {
+        return Err(Problem::GateClosed(why));
+    }
+    let asset = values.get("asset").map_or("", String::as_str);
+    if let Some(why) = api.0.store.product_gate(asset, &api.0.house, flow).await? {
+        return Err(Problem::GateClosed(why));
+    }
+    let pseudonym = api.0.store.pseudonym(id, flow == Flow::Account).await?;
+    let no_account = || {
+        let must = "must be an investor with an account: open one with /v1/instructions/accounts";
+        Problem::Invalid(vec![FieldError::new("investor_id", must)])
+    };
+    let investor = pseudonym.ok_or_else(no_account)?;
+    let assets = node.assets().await?;
+    let now = u64::try_from(api.now()).unwrap_or(0) / 1000;
+    let context = Context { node, assets: &assets, investor: &investor, now };
+    Order::of(flow, values, context).map_err(Problem::Invalid)
+}
+
+/// 202 with the operation as it is now.
+pub(super) async fn accepted(api: &Api, id: &str, whose: &Reach) -> Result<Response, Problem> {
+    let operation = api.0.store.operation(id, whose).await?.ok_or(Problem::Internal)?;
+    let location = HeaderValue::from_str(&format!("{}/{id}", operations::PATH));
+    let mut answer = (StatusCode::ACCEPTED, Json(operations::view(&operation))).into_response();
+    answer.headers_mut().insert(header::LOCATION, location.map_err(|_| Problem::Internal)?);
+    Ok(answer)
+}
+
+/// What the node refuses by itself is told by the operation; here it can only be away.
+impl From<Unanswered> for Problem {
+    fn from(error: Unanswered) -> Self {
+        tracing::warn!(%error, "the node did not answer the API");
+        Self::Internal
+    }
+}

@@ -1,0 +1,178 @@
+//! What became of instructions: read, listed as of one moment, cancelled.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sudare_ledger::messages::Reason;
+
+use super::Api;
+use super::instructions::{accepted, taking};
+use super::manners::{
+    Body, Caller, fingerprint, idempotency_key, instant, json_of, limit_of, page_view,
+};
+use super::problem::Problem;
+use crate::access::{Client, Reach};
+use crate::flows::{State, Unanswered, widest};
+use crate::masters::{is_id, validate_fields};
+use crate::store::{Change, Operation, Pin, Written};
+
+/// The path of all operations.
+pub(super) const PATH: &str = "/v1/operations";
+
+/// Which page of which state.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    state: Option<String>,
+}
+
+/// The paths of operations.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route(PATH, get(list))
+        .route("/v1/operations/{id}", get(read))
+        .route("/v1/operations/{id}/cancellation", post(cancel))
+}
+
+async fn list(
+    Shared(api): Shared<Api>,
+    Extension(client): Caller,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let (_, whose) = admit(&api, client)?;
+    let Query(query) = query.map_err(|_| {
+        Problem::Malformed("the query takes `limit`, `cursor` and `state` alone, once each".into())
+    })?;
+    let limit = limit_of(query.limit)?;
+    let state = match &query.state {
+        None => None,
+        Some(name) => Some(State::named(name).ok_or_else(|| {
+            let names = State::ALL.map(State::name).join(", ");
+            Problem::Malformed(format!("`state` must be one of: {names}"))
+        })?),
+    };
+    let (pin, after) = moment(&api, query.cursor.as_deref()).await?;
+    let more = limit.saturating_add(1);
+    let found = api.0.store.operations(&whose, pin, state, &after, more).await?;
+    let items: Vec<Value> = found.iter().take(limit).map(view).collect();
+    let last = found.iter().take(limit).next_back().filter(|_| found.len() > limit);
+    let of_state = query.state.map_or_else(String::new, |state| format!("&state={state}"));
+    let next =
+        last.map(|last| format!("{PATH}?limit={limit}&cursor={}-{}{of_state}", pin.event, last.id));
+    let mut page = page_view(items, next);
+    if let Value::Object(members) = &mut page {
+        members.insert("as_of".into(), json!({ "event": pin.event, "height": pin.height }));
+    }
+    Ok(Json(page).into_response())
+}
+
+/// The moment that a cursor has pinned, and after which id it goes on; without one now, from the start.
+async fn moment(api: &Api, cursor: Option<&str>) -> Result<(Pin, String), Problem> {
+    let wrong = || Problem::Malformed("`cursor` must be one that a page has given".into());
+    let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else {
+        let pin = api.0.store.pin(None).await?.ok_or(Problem::Internal)?;
+        return Ok((pin, String::new()));
+    };
+    let (event, after) = cursor.split_once('-').filter(|(_, id)| is_id(id)).ok_or_else(wrong)?;
+    let plain = event.len() <= 18 && event.bytes().all(|byte| byte.is_ascii_digit());
+    let event = event.parse().ok().filter(|_| plain).ok_or_else(wrong)?;
+    let pin = api.0.store.pin(Some(event)).await?.ok_or_else(wrong)?;
+    Ok((pin, after.to_owned()))
+}
+
+async fn read(
+    Shared(api): Shared<Api>,
+    Extension(client): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (_, whose) = admit(&api, client)?;
+    let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
+    Ok(Json(view(&operation)).into_response())
+}
+
+/// Asks for a trade to be cancelled: done once the other side asks too, unless it is signed by then. Asking again does no harm, so
+/// that an answer that was lost is asked for again.
+async fn cancel(
+    Shared(api): Shared<Api>,
+    Extension(client): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (client, whose) = admit(&api, client)?;
+    let key = idempotency_key(&headers)?;
+    let (body, bytes) = json_of(&headers, body)?;
+    validate_fields([].into_iter(), &body).map_err(Problem::Invalid)?;
+    let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
+    let node = taking(&api, operation.flow)?;
+    let wish = operation.order.cancellation();
+    let wish = wish.ok_or(Problem::Impossible("only trades can be cancelled"))?;
+    let change = Change { client: &client.name, institution: &client.institution, now: api.now() };
+    let print = fingerprint(&format!("{PATH}/{id}/cancellation"), &bytes);
+    if api.0.store.claim_key(&id, change, (&key, &print)).await? == Some(Written::OtherRequest) {
+        return Err(Problem::KeyReused);
+    }
+    match node.instruct(wish).await {
+        Ok(()) => {
+            api.0.work.notify_one();
+            accepted(&api, &id, &whose).await
+        }
+        Err(Unanswered::Refused(Reason::NoMatch)) => Err(Problem::Impossible(
+            "the node has not taken the instruction yet, or has refused it",
+        )),
+        Err(Unanswered::Refused(Reason::TooLate)) => Err(Problem::Impossible(
+            "the trade is signed or settled and can't be cancelled: reverse it with a new one",
+        )),
+        Err(Unanswered::Refused(Reason::WrongRole)) => {
+            Err(Problem::Impossible("what an issue brings is its registrar's to cancel"))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// [AUT-2]: the caller, and whose operations it may read and cancel.
+pub(super) fn admit(api: &Api, client: Option<Client>) -> Result<(Client, Reach), Problem> {
+    let client = client.ok_or(Problem::UnknownClient)?;
+    match widest(&client, &api.0.house) {
+        Reach::Nothing => Err(Problem::Forbidden),
+        whose => Ok((client, whose)),
+    }
+}
+
+/// An operation, without what is null.
+pub(super) fn view(operation: &Operation) -> Value {
+    let (newest, standing) = (&operation.newest, &operation.newest.standing);
+    let at = |ms: u64| instant(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1000));
+    let mut view = json!({
+        "id": operation.id,
+        "kind": operation.flow.path(),
+        "institution": operation.institution,
+        "instructed_at": instant(operation.instructed_at),
+        "instructed_by": operation.instructed_by,
+        "instruction": operation.request,
+        "state": standing.state.name(),
+        "ended": standing.state.is_ended(),
+        "progress": standing.state.progress().map(|(step, of)| json!({ "step": step, "of": of })),
+        "since": instant(newest.at),
+        "event": newest.number,
+        "height": newest.height,
+        "waiting_for": standing.waiting_for,
+        "reason": standing.reason,
+        "explanation": standing.explanation,
+        "transaction": standing.transaction,
+        "notarised_at": standing.notarised_ms.map(at),
+        "cancel_requested_at": standing.cancel_requested_ms.map(at),
+        "counterparty_cancel_requested_at": standing.counterparty_cancel_requested_ms.map(at),
+    });
+    if let Value::Object(members) = &mut view {
+        members.retain(|_, value| !value.is_null());
+    }
+    view
+}

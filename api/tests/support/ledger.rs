@@ -1,0 +1,139 @@
+//! A custodian's node for the API: the real state machine in memory, whose registrar answers at once.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use sudare_api::flows::{Asking, Node, Unanswered};
+use sudare_crypto::derive::Seed;
+use sudare_crypto::encoding::decode;
+use sudare_crypto::{NodeId, NodeKey};
+use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::custodian::{AccountState, Custodian, Instruction, Investor, TradeView};
+use sudare_ledger::messages::{Message, TradeId};
+use sudare_ledger::role::Role;
+use sudare_ledger::testing::{Driver, Network, rng};
+use tokio::sync::watch;
+
+/// A security that the node knows.
+pub const SECURITY: &str = "ZZ0000000008";
+/// Cash that it knows.
+pub const CASH: &str = "JPY";
+
+/// A custodian with a registrar's two assets, and another custodian that never answers.
+pub struct InMemory {
+    custodian: Mutex<Driver<Custodian>>,
+    network: Network,
+    terms: Vec<SignedTerms>,
+    other: NodeId,
+    height: watch::Sender<u64>,
+    away: watch::Sender<bool>,
+}
+
+impl InMemory {
+    pub fn new() -> Self {
+        let (network, key) = (Network::new(), NodeKey::from_seed(&[1; 32]));
+        let random = &mut rng(1);
+        let terms = [SECURITY, CASH].map(|code| network.signed(network.terms(code, &[0], random)));
+        let machine = Custodian { network: network.id, key, master: Seed([7; 32]) };
+        let mut custodian = Driver::new(machine, super::NOW_MS);
+        for signed in &terms {
+            let registrar = network.registrar.id();
+            let asset = signed.terms.asset();
+            custodian.instruct(Instruction::AddAsset { asset, registrar }).unwrap();
+            custodian.message(registrar, Message::Terms(signed.clone())).unwrap();
+        }
+        let _ = custodian.sent();
+        Self {
+            custodian: Mutex::new(custodian),
+            network,
+            terms: terms.into(),
+            other: NodeKey::from_seed(&[2; 32]).id(),
+            height: watch::Sender::new(1),
+            away: watch::Sender::new(false),
+        }
+    }
+
+    /// Whether it answers nothing, as if it was stopping.
+    pub fn is_away(&self, away: bool) {
+        self.away.send_replace(away);
+        self.height.send_modify(|height| *height += 1);
+    }
+
+    /// What the node was asked to do with the trades of an id.
+    pub fn trades(&self, id: &str) -> Vec<TradeView> {
+        let id = TradeId::new(id).unwrap();
+        Custodian::trade(&self.custodian.lock().unwrap().kv, &id).unwrap()
+    }
+
+    fn take(&self, bytes: &[u8]) -> Result<(), Unanswered> {
+        let instruction = decode(bytes, "an instruction").unwrap();
+        let mut custodian = self.custodian.lock().unwrap();
+        let answer = custodian.instruct(instruction).map(|_| ());
+        for (to, message) in custodian.sent() {
+            if let Message::RegisterAccount(request) = message {
+                let (asset, account) = (request.asset, request.account);
+                let done = Message::AccountRegistered { asset, account, refused: None };
+                custodian.message(to, done).unwrap();
+            }
+        }
+        self.height.send_modify(|height| *height += 1);
+        answer.map_err(Unanswered::Refused)
+    }
+
+    fn here<T>(&self, answer: impl FnOnce() -> Result<T, Unanswered>) -> Result<T, Unanswered> {
+        if *self.away.borrow() { Err(Unanswered::Later("away".into())) } else { answer() }
+    }
+}
+
+impl fmt::Debug for InMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InMemory").finish_non_exhaustive()
+    }
+}
+
+impl Node for InMemory {
+    fn role(&self) -> Role {
+        Role::Custodian
+    }
+
+    fn member(&self, name: &str) -> Option<(NodeId, Role)> {
+        match name {
+            "custodian-b" => Some((self.other, Role::Custodian)),
+            "registrar" => Some((self.network.registrar.id(), Role::Registrar)),
+            "notary" => Some((self.network.notary.id(), Role::Notary)),
+            _ => None,
+        }
+    }
+
+    fn name_of(&self, id: &NodeId) -> String {
+        let known = ["custodian-b", "registrar", "notary"].into_iter();
+        let mut named = known.filter(|name| self.member(name).is_some_and(|(one, _)| one == *id));
+        named.next().unwrap_or("nobody").to_owned()
+    }
+
+    fn heights(&self) -> watch::Receiver<u64> {
+        self.height.subscribe()
+    }
+
+    fn instruct(&self, instruction: Vec<u8>) -> Asking<'_, ()> {
+        Box::pin(async move { self.here(|| self.take(&instruction)) })
+    }
+
+    fn assets(&self) -> Asking<'_, Vec<SignedTerms>> {
+        Box::pin(async { self.here(|| Ok(self.terms.clone())) })
+    }
+
+    fn trade(&self, id: TradeId) -> Asking<'_, Vec<TradeView>> {
+        Box::pin(async move {
+            self.here(|| Ok(Custodian::trade(&self.custodian.lock().unwrap().kv, &id).unwrap()))
+        })
+    }
+
+    fn account(&self, asset: AssetId, investor: Investor) -> Asking<'_, Option<AccountState>> {
+        Box::pin(async move {
+            let custodian = self.custodian.lock().unwrap();
+            let found = Custodian::account(&custodian.kv, asset, investor).unwrap();
+            Ok(found.map(|account| account.state))
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! The node as its own API sees it: its operator's instructions and queries, from within.
+
+use borsh::BorshDeserialize;
+use sudare_api::flows::{Asking, Node, Unanswered};
+use sudare_crypto::NodeId;
+use sudare_crypto::encoding::{decode, encode};
+use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::custodian::{AccountState, Investor, TradeView};
+use sudare_ledger::messages::TradeId;
+use sudare_ledger::role::Role;
+use tokio::sync::watch;
+
+use crate::membership::Membership;
+use crate::net::Refusal;
+use crate::operator::{OperatorAnswer, OperatorQuery, kind};
+use crate::runtime::{Operator, reason_of};
+
+/// A running node with the names of its network.
+#[derive(Debug)]
+pub(super) struct Inside {
+    pub(super) operator: Operator,
+    pub(super) membership: Membership,
+}
+
+impl Inside {
+    async fn query(&self, query: OperatorQuery) -> Result<OperatorAnswer, Unanswered> {
+        self.ask(kind::OPERATOR_QUERY, encode(&query)).await
+    }
+
+    async fn ask<T: BorshDeserialize>(&self, kind: u8, payload: Vec<u8>) -> Result<T, Unanswered> {
+        let answer = self.operator.ask(kind, payload).await.map_err(unanswered)?;
+        decode(&answer, "an answer").map_err(|error| Unanswered::Later(error.to_string()))
+    }
+}
+
+impl Node for Inside {
+    fn role(&self) -> Role {
+        self.operator.own().role
+    }
+
+    fn member(&self, name: &str) -> Option<(NodeId, Role)> {
+        self.membership.named(name).map(|member| (member.id, member.role))
+    }
+
+    fn name_of(&self, id: &NodeId) -> String {
+        self.membership.find(id).map_or_else(|| id.to_string(), |member| member.name.to_string())
+    }
+
+    fn heights(&self) -> watch::Receiver<u64> {
+        self.operator.heights()
+    }
+
+    fn instruct(&self, instruction: Vec<u8>) -> Asking<'_, ()> {
+        Box::pin(async move {
+            let answer = self.operator.ask(kind::INSTRUCT, instruction).await;
+            answer.map(|_| ()).map_err(unanswered)
+        })
+    }
+
+    fn assets(&self) -> Asking<'_, Vec<SignedTerms>> {
+        Box::pin(async {
+            match self.query(OperatorQuery::Assets).await? {
+                OperatorAnswer::Assets(lines) => {
+                    Ok(lines.into_iter().map(|line| line.terms).collect())
+                }
+                _ => Err(other()),
+            }
+        })
+    }
+
+    fn trade(&self, id: TradeId) -> Asking<'_, Vec<TradeView>> {
+        Box::pin(async {
+            match self.query(OperatorQuery::Trade(id)).await? {
+                OperatorAnswer::Trades(trades) => Ok(trades),
+                _ => Err(other()),
+            }
+        })
+    }
+
+    fn account(&self, asset: AssetId, investor: Investor) -> Asking<'_, Option<AccountState>> {
+        Box::pin(async move {
+            match self.query(OperatorQuery::Account(asset, investor)).await? {
+                OperatorAnswer::Accounts(found) => Ok(found.first().map(|account| account.state)),
+                _ => Err(other()),
+            }
+        })
+    }
+}
+
+fn unanswered(refusal: Refusal) -> Unanswered {
+    match reason_of(&refusal) {
+        Some(reason) => Unanswered::Refused(reason),
+        None => Unanswered::Later(refusal.to_string()),
+    }
+}
+
+fn other() -> Unanswered {
+    Unanswered::Later("it answered something else".into())
+}
