@@ -1,4 +1,5 @@
 """A custodian's master made, read and changed with the client that openapi-python-client generates. Argument: the node's URL."""
+import ssl
 import sys
 import uuid
 
@@ -7,7 +8,9 @@ from sudare_client import Client
 from sudare_client.api.default import create_custodian, list_custodian, read_custodian, update_custodian
 from sudare_client.models import Custodian
 
-client = Client(base_url=sys.argv[1], verify_ssl="roots.pem", httpx_args={"cert": ("clerk.crt", "clerk.key")})
+tls = ssl.create_default_context(cafile="roots.pem")
+tls.load_cert_chain("clerk.crt", "clerk.key")
+client = Client(base_url=sys.argv[1], verify_ssl=tls)
 key = uuid.uuid4().hex
 body = Custodian(name="Made by Python", address="1 Demo Street")
 made = create_custodian.sync_detailed(client=client, body=body, idempotency_key=key)

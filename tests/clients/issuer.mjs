@@ -13,6 +13,7 @@ const key = (type, alg, options) => {
 };
 // oidc-provider signs a token with the key of the algorithm that the resource asks for.
 const algorithms = { "urn:ps": "PS256", "urn:es": "ES256", "urn:ed": "EdDSA", "urn:rs": "RS256" };
+const scopes = ["sudare.desk", "sudare.registrar", "sudare.administrator", "sudare.all"];
 const keys = [
   key("rsa", "PS256", { modulusLength: 2048 }),
   key("rsa", "RS256", { modulusLength: 2048 }),
@@ -48,8 +49,8 @@ server.listen(0, "127.0.0.1", () => {
     clientAuthMethods: ["tls_client_auth", "client_secret_post", "client_secret_basic"],
     enabledJWA: { idTokenSigningAlgValues: Object.values(algorithms) },
     jwks: { keys },
-    scopes: ["sudare.desk", "sudare.all"],
-    ttl: { ClientCredentials: 300 },
+    scopes,
+    ttl: { ClientCredentials: 3600 },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -68,10 +69,10 @@ server.listen(0, "127.0.0.1", () => {
         defaultResource: () => "urn:es",
         useGrantedResource: () => true,
         getResourceServerInfo: (_, resource) => ({
-          scope: "sudare.desk sudare.all",
+          scope: scopes.join(" "),
           audience: resource in algorithms ? audience : resource,
           accessTokenFormat: "jwt",
-          accessTokenTTL: 300,
+          accessTokenTTL: 3600,
           jwt: { sign: { alg: algorithms[resource] ?? "ES256" } },
         }),
       },

@@ -13,7 +13,8 @@ use super::{Api, openapi};
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}code{font-size:.9em}\
                      h2{border-top:1px solid #ccc;padding-top:1rem}table{border-collapse:collapse}td,th{text-align:left;\
-                     padding:.2rem 1rem .2rem 0;vertical-align:top}.m{text-transform:uppercase;font-weight:bold}";
+                     padding:.2rem 1rem .2rem 0;vertical-align:top}.m{text-transform:uppercase;font-weight:bold}\
+                     code,td{overflow-wrap:anywhere}td:nth-child(-n+2){min-width:6rem}";
 
 /// The page at `/docs`.
 pub(super) async fn docs(State(api): State<Api>) -> Response {
@@ -61,7 +62,7 @@ fn body(document: &Value) -> String {
     );
     for (path, item) in members(at(document, "/paths")) {
         for (method, operation) in members(item) {
-            text.push_str(&described(path, method, operation));
+            text.push_str(&described(document, path, method, operation));
         }
     }
     text.push_str("<h1>Schemas</h1>");
@@ -72,7 +73,7 @@ fn body(document: &Value) -> String {
     text
 }
 
-fn described(path: &str, method: &str, operation: &Value) -> String {
+fn described(document: &Value, path: &str, method: &str, operation: &Value) -> String {
     let mut text = format!(
         "<h2 id=\"{}\"><span class=\"m\">{}</span> <code>{}</code></h2><p>{}</p><table>",
         shown(at(operation, "/operationId")),
@@ -94,13 +95,12 @@ fn described(path: &str, method: &str, operation: &Value) -> String {
         text.push_str(&format!("<tr><td>body</td><td></td><td>{}</td></tr>", form(request)));
     }
     for (status, response) in members(at(operation, "/responses")) {
-        let about =
-            at(response, "/description").as_str().or_else(|| at(response, "/$ref").as_str());
-        let about = about.unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let shared = at(response, "/$ref").as_str().and_then(|path| path.strip_prefix('#'));
+        let response = shared.map_or(response, |pointer| at(document, pointer));
         text.push_str(&format!(
             "<tr><td>{}</td><td></td><td>{}</td></tr>",
             escape(status),
-            escape(about)
+            shown(at(response, "/description")),
         ));
     }
     text.push_str("</table>");
@@ -110,11 +110,7 @@ fn described(path: &str, method: &str, operation: &Value) -> String {
 fn fields(schema: &Value) -> String {
     let mut text = String::from("<table>");
     for one in at(schema, "/oneOf").as_array().into_iter().flatten() {
-        text.push_str(&format!(
-            "<tr><td>{}</td><td>{}</td></tr>",
-            shown(at(one, "/title")),
-            fields(one)
-        ));
+        text.push_str(&format!("<tr><td>one of</td><td></td><td>{}</td></tr>", form(one)));
     }
     let required = at(schema, "/required").as_array().cloned().unwrap_or_default();
     for (name, property) in members(at(schema, "/properties")) {
@@ -137,9 +133,17 @@ fn form(schema: &Value) -> String {
         return format!("<a href=\"#{0}\">{0}</a>", escape(name));
     }
     let mut parts = Vec::new();
-    for name in
-        ["type", "format", "pattern", "enum", "minimum", "maximum", "minLength", "maxLength"]
-    {
+    for name in [
+        "type",
+        "format",
+        "const",
+        "pattern",
+        "enum",
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+    ] {
         if let Some(value) = schema.get(name) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             parts.push(if name == "type" {

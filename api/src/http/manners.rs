@@ -62,11 +62,10 @@ pub(super) fn limit_of(limit: Option<usize>) -> Result<usize, Problem> {
 
 /// A cursor of a page that is sorted by ids.
 pub(super) fn id_cursor(cursor: Option<String>) -> Result<Option<String>, Problem> {
-    let after = cursor.filter(|cursor| !cursor.is_empty());
-    if after.as_deref().is_some_and(|after| !is_id(after)) {
+    if cursor.as_deref().is_some_and(|after| !is_id(after)) {
         return Err(Problem::Malformed("`cursor` must be one that a page has given".into()));
     }
-    Ok(after)
+    Ok(cursor)
 }
 
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {

@@ -76,7 +76,7 @@ async fn list(
 /// The moment that a cursor has pinned, and after which id it goes on; without one now, from the start.
 async fn moment(api: &Api, cursor: Option<&str>) -> Result<(Pin, String), Problem> {
     let wrong = || Problem::Malformed("`cursor` must be one that a page has given".into());
-    let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else {
+    let Some(cursor) = cursor else {
         let pin = api.0.store.pin(None).await?.ok_or(Problem::Internal)?;
         return Ok((pin, String::new()));
     };

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    ID, answer, json_body, key_parameter, limit_parameter, operation, page_schema, path_parameter,
-    query_parameter, reference, with, with_problems,
+    ID, answer, json_body, key_parameter, limit_parameter, links, operation, page_schema,
+    path_parameter, query_parameter, reference, with, with_problems,
 };
 use crate::approvals::{Deeds, State};
 
@@ -30,6 +30,7 @@ pub(super) fn paths() -> [(String, Value); 3] {
         "headers",
         location,
     );
+    let made = with(made, "links", links(&["readApproval", "decideApproval"].map(String::from)));
     let propose = operation(
         "proposeApproval",
         "Propose what two people do.",
@@ -72,17 +73,28 @@ pub(super) fn schemas(deeds: &Deeds) -> Map<String, Value> {
     let at = || json!({ "type": "string", "format": "date-time" });
     let hash = || json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" });
     let names: Vec<&str> = deeds.iter().map(|deed| deed.name()).collect();
-    let kinds: Vec<Value> = deeds.iter().map(|deed| {
-        json!({
-            "type": "object",
-            "title": format!("Propose {}", deed.name()),
-            "description": deed.about(),
-            "additionalProperties": false,
-            "required": ["deed", "request"],
-            "properties": { "deed": { "type": "string", "enum": [deed.name()] }, "request": deed.schema() },
-        })
-    }).collect();
     let mut schemas = Map::new();
+    let mut kinds = Vec::new();
+    // Generators of clients name types by the names of schemas, so each has its own.
+    for deed in deeds.iter() {
+        let name = type_name(deed.name());
+        let proposal = format!("Propose{name}");
+        kinds.push(json!({ "$ref": format!("#/components/schemas/{proposal}") }));
+        schemas.insert(
+            proposal,
+            json!({
+                "type": "object",
+                "description": deed.about(),
+                "additionalProperties": false,
+                "required": ["deed", "request"],
+                "properties": {
+                    "deed": { "type": "string", "const": deed.name() },
+                    "request": { "$ref": format!("#/components/schemas/{name}") },
+                },
+            }),
+        );
+        schemas.insert(name, deed.schema());
+    }
     schemas.insert("Propose".into(), json!({ "oneOf": kinds }));
     schemas.insert(
         "Decide".into(),
@@ -116,4 +128,10 @@ pub(super) fn schemas(deeds: &Deeds) -> Map<String, Value> {
         },
     }));
     schemas
+}
+
+/// `erase-investor` as the name of a type.
+fn type_name(deed: &str) -> String {
+    let words = deed.split('-').filter_map(|word| word.split_at_checked(1));
+    words.map(|(first, rest)| first.to_ascii_uppercase() + rest).collect()
 }

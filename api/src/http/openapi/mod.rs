@@ -13,6 +13,10 @@ use crate::approvals::Deeds;
 use crate::masters::{Field, Form, Kind};
 
 const ID: &str = "^[0-9a-f]{32}$";
+/// Half-width characters of the Zengin formats, without the blank.
+const KANA: &str = "\u{ff66}\u{ff71}-\u{ff9f}A-Z0-9()./,\u{ff62}\u{ff63}\\\\-";
+/// No control characters, not blank at either end.
+const TEXT: &str = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$";
 const ETAG: &str = "^\"v[1-9][0-9]{0,17}\"$";
 
 /// The document.
@@ -97,7 +101,11 @@ fn paths_of(kind: Kind) -> [(String, Value); 3] {
         header_parameter("If-Match", true, &json!({ "type": "string", "pattern": ETAG }));
     let known = header_parameter("If-None-Match", false, &json!({ "type": "string" }));
     let written = json!({ "$ref": "#/components/schemas/Written" });
-    let created = tagged("Made, now or by the same request before.", &written);
+    let created = with(
+        tagged("Made, now or by the same request before.", &written),
+        "links",
+        links(&["read", "update", "history"].map(|verb| format!("{verb}{name}"))),
+    );
     let post = operation(
         &format!("create{name}"),
         "Make a row.",
@@ -172,6 +180,15 @@ fn answer(description: &str, schema: &Value) -> Value {
 fn tagged(description: &str, schema: &Value) -> Value {
     let etag = json!({ "required": true, "schema": { "type": "string", "pattern": ETAG } });
     with(answer(description, schema), "headers", json!({ "ETag": etag }))
+}
+
+/// Which operations take the id that an answer names.
+fn links(operations: &[String]) -> Value {
+    let link = |id: &String| {
+        let link = json!({ "operationId": id, "parameters": { "id": "$response.body#/id" } });
+        (id.clone(), link)
+    };
+    Value::Object(operations.iter().map(link).collect())
 }
 
 /// The object with one more member.
@@ -324,9 +341,9 @@ fn object_of<'a, const N: usize>(
 
 fn property(field: &Field) -> Value {
     let form = match field.form {
-        Form::Text(max) => json!({ "minLength": 1, "maxLength": max }),
+        Form::Text(max) => json!({ "minLength": 1, "maxLength": max, "pattern": TEXT }),
         Form::Kana(max) => {
-            json!({ "minLength": 1, "maxLength": max, "pattern": "^[\u{ff66}\u{ff71}-\u{ff9f}A-Z0-9 ()./,\u{ff62}\u{ff63}\\\\-]+$" })
+            json!({ "minLength": 1, "maxLength": max, "pattern": format!("^[{KANA}]([ {KANA}]*[{KANA}])?$") })
         }
         Form::Choice(choices) => json!({ "enum": choices }),
         Form::Code(max) => json!({ "pattern": format!("^[!-~]{{1,{max}}}$") }),
@@ -334,12 +351,14 @@ fn property(field: &Field) -> Value {
         Form::Quantity => json!({ "pattern": "^(0|[1-9][0-9]{0,19})$" }),
         Form::Date => json!({ "format": "date" }),
         Form::Email => json!({ "format": "email", "maxLength": 254 }),
-        Form::Phone => json!({ "pattern": "^\\+?[0-9][0-9-]{4,17}[0-9]$" }),
+        Form::Phone => json!({ "pattern": "^([+][0-9][0-9-]{3,17}|[0-9][0-9-]{4,18})[0-9]$" }),
         Form::PostalCode => json!({ "pattern": "^[0-9]{3}-[0-9]{4}$" }),
         Form::Isin => json!({ "pattern": "^[A-Z]{2}[A-Z0-9]{9}[0-9]$" }),
         Form::Lei => json!({ "pattern": "^[A-Z0-9]{18}[0-9]{2}$" }),
         Form::Bic => json!({ "pattern": "^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$" }),
-        Form::CorporateNumber => json!({ "pattern": "^[0-9]{13}$" }),
+        Form::CorporateNumber => {
+            json!({ "pattern": "^[1-9][0-9]{12}$" })
+        }
         Form::Login => json!({ "pattern": "^[a-z0-9][a-z0-9._-]{2,39}$" }),
         Form::Id | Form::Reference(_) => json!({ "pattern": ID }),
     };

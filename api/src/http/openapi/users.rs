@@ -91,7 +91,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     let id = || json!({ "type": "string", "pattern": ID });
     // No control characters: what is a log-on at all is said here, what is right isn't.
     let typed = || json!({ "type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[^\\u0000]+$" });
-    let password = || json!({ "type": "string", "minLength": 12, "maxLength": 128, "pattern": "^[^\\p{Cc}]+$", "format": "password" });
+    let password = || json!({ "type": "string", "minLength": 12, "maxLength": 128, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", "format": "password" });
     let body = |names: &[&str], with_new: bool| {
         let mut properties: Map<String, Value> =
             names.iter().map(|name| ((*name).to_owned(), typed())).collect();

@@ -1,0 +1,283 @@
+//! What others bring to the HTTP API of a running node: clients generated from its document, a fuzzer that reads the document, an
+//! issuer of tokens, a browser.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: a panic is its report")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use sudare_api::access::Role;
+use sudare_tests::system::web::{Card, Root, Served, request};
+
+/// The folder `tests/clients` of the sources.
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+}
+
+/// The folder with `python` and `node_modules`, which the first call makes.
+fn packages() -> PathBuf {
+    let prepared =
+        Command::new(sources().join("prepare")).stderr(Stdio::inherit()).output().unwrap();
+    assert!(prepared.status.success(), "tests/clients/prepare failed; it needs the network, once");
+    String::from_utf8(prepared.stdout).unwrap().trim().into()
+}
+
+/// Runs a program in a folder to its good end; what it prints.
+fn run(folder: &Path, program: &Path, args: &[&str]) -> String {
+    let path = std::env::var("PATH").unwrap();
+    let beside = program.parent().unwrap().display();
+    let ran = Command::new(program)
+        .args(args)
+        .current_dir(folder)
+        .env("PATH", format!("{beside}:{path}"))
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&ran.stdout);
+    let err = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{program:?} {args:?}\n{out}\n{err}");
+    out.into_owned()
+}
+
+/// The address of a node as its certificate names it.
+fn url(served: &Served) -> String {
+    format!("https://localhost:{}", served.address.port())
+}
+
+/// Writes the node's document into its folder.
+fn document(served: &Served) -> Value {
+    let document = served.await_answer("/openapi.json").1;
+    fs::write(served.folder().join("openapi.json"), document.to_string()).unwrap();
+    document
+}
+
+/// Puts a script of the sources into a folder, beside a link to the packages of npm.
+fn with_script(folder: &Path, packages: &Path, script: &str) {
+    let _ = fs::copy(sources().join(script), folder.join(script)).unwrap();
+    let link = folder.join("node_modules");
+    if !link.exists() {
+        symlink(packages.join("node_modules"), link).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_client_generated_from_the_document_does_a_clerk_s_work() {
+    let packages = packages();
+    let served = Served::start(|_, _| String::new()).await;
+    let folder = served.folder();
+    let _ = document(&served);
+    let tools = packages.join("python/bin");
+    fs::write(folder.join("generate.yaml"), "package_name_override: sudare_client\n").unwrap();
+    let args = ["generate", "--path", "openapi.json", "--config", "generate.yaml", "--meta=none"];
+    let args = [&args[..], &["--fail-on-warning", "--output-path", "sudare_client"]].concat();
+    let _ = run(&folder, &tools.join("openapi-python-client"), &args);
+    let flow = sources().join("flow.py");
+    let _ = run(&folder, &tools.join("python"), &[flow.to_str().unwrap(), &url(&served)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_typescript_client_generated_from_the_document_does_a_clerk_s_work() {
+    let packages = packages();
+    let served = Served::start(|_, _| String::new()).await;
+    let folder = served.folder();
+    let _ = document(&served);
+    with_script(&folder, &packages, "flow.ts");
+    let tools = packages.join("node_modules/.bin");
+    let args = ["openapi.json", "-o", "schema.ts"];
+    let _ = run(&folder, &tools.join("openapi-typescript"), &args);
+    fs::write(folder.join("package.json"), "{\"type\": \"module\"}").unwrap();
+    let strict = ["--strict", "--module", "nodenext", "--target", "es2023", "--skipLibCheck"];
+    let _ = run(&folder, &tools.join("tsc"), &[&strict[..], &["flow.ts"]].concat());
+    let _ = run(&folder, Path::new("node"), &["flow.js", &url(&served)]);
+}
+
+/// How many examples each phase of the fuzzer makes of an operation at most, and from which number it draws them.
+const EXAMPLES: (&str, &str) = ("20", "9421");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fuzzer_that_reads_the_document_finds_nothing_that_differs_from_it() {
+    let packages = packages();
+    let roles: Vec<String> = Role::ALL.iter().map(ToString::to_string).collect();
+    let (served, issuer) = with_issuer(&format!(
+        "[api.users]\npassword_days = 90\nattempts = 5\nlock_minutes = 30\nsession_minutes = 60\n\
+         [[api.users.institutions]]\ninstitution = \"custodian\"\nroles = {roles:?}\nwithout_certificate = true\n",
+    ))
+    .await;
+    let folder = served.folder();
+    let _ = document(&served);
+    // Of no client, so that a token alone says who asks.
+    let card = served.root.card("clerk");
+    fs::write(folder.join("token.crt"), &card.pem).unwrap();
+    fs::write(folder.join("token.key"), &card.key).unwrap();
+    for name in ["fuzzer.py", "fuzzer.toml"] {
+        let _ = fs::copy(sources().join(name), folder.join(name)).unwrap();
+    }
+    for (role, operations) in [
+        ("registrar", "--exclude-path-regex=^/v1/(users|audit)"),
+        ("administrator", "--include-path-regex=^/v1/(users|audit|approvals)"),
+    ] {
+        let ask = format!("client_id=desk&resource=urn:es&scope=sudare.{role}");
+        let token = issuer.token(&served.root, &card, &ask).unwrap();
+        let header = format!("Authorization: Bearer {token}");
+        let server = url(&served);
+        let mut args =
+            vec!["--config-file", "fuzzer.toml", "run", "openapi.json", "--url", &server];
+        args.extend(["--tls-verify", "roots.pem", "--request-cert", "token.crt"]);
+        args.extend(["--request-cert-key", "token.key", "--header", &header, "--checks", "all"]);
+        args.extend(["--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"]);
+        args.extend(["--max-examples", EXAMPLES.0, "--seed", EXAMPLES.1, "--no-color", operations]);
+        let _ = run(&folder, &packages.join("python/bin/st"), &args);
+    }
+}
+
+/// Starts a node that takes tokens of a real issuer, by scope, besides `more` of its configuration.
+async fn with_issuer(more: &str) -> (Served, Issuer) {
+    let mut issuer = None;
+    let served = Served::start(|folder, _| {
+        let started = Issuer::start(folder);
+        let roles = "{ \"sudare.desk\" = \"entrusting-broker\", \"sudare.registrar\" = \"registrar\", \"sudare.administrator\" = \"administrator\" }";
+        let config = format!(
+            "{more}[api.tokens]\nissuer = \"{0}\"\naudience = \"{AUDIENCE}\"\nkeys_url = \"{0}/jwks\"\nkeys_roots = \"roots.pem\"\n\
+             [[api.tokens.clients]]\nid = \"desk\"\ninstitution = \"custodian\"\nroles = {roles}\n\
+             [[api.tokens.clients]]\nid = \"loose\"\ninstitution = \"custodian\"\nroles = {roles}\n",
+            started.url
+        );
+        issuer = Some(started);
+        config
+    })
+    .await;
+    (served, issuer.unwrap())
+}
+
+/// A running issuer of tokens; ends when dropped.
+struct Issuer {
+    child: Child,
+    url: String,
+}
+
+impl Issuer {
+    /// Starts `oidc-provider` with the certificates of a folder, for this audience.
+    fn start(folder: &Path) -> Self {
+        with_script(folder, &packages(), "issuer.mjs");
+        let mut child = Command::new("node")
+            .arg("issuer.mjs")
+            .arg(folder)
+            .arg(AUDIENCE)
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let _ = BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, url: line.trim().to_owned() }
+    }
+
+    /// Asks for a token with a certificate; what is wrong, if there is none.
+    fn token(&self, root: &Root, card: &Card, more: &str) -> Result<String, String> {
+        let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
+        let body = format!("grant_type=client_credentials&{more}");
+        let headers = "content-type: application/x-www-form-urlencoded\r\n";
+        let address = ([127, 0, 0, 1], port).into();
+        let (status, text) =
+            request(root, Some(card), address, "POST", "/token", headers, &body).unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        match answer["access_token"].as_str() {
+            Some(token) if status == 200 => Ok(token.to_owned()),
+            _ => Err(text),
+        }
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const AUDIENCE: &str = "https://node.example";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_real_issuer_count_over_the_certificate_that_they_are_bound_to() {
+    let (served, issuer) = with_issuer("").await;
+    let (root, clerk) = (&served.root, &served.clerk);
+    let ask = |card: &Card, token: &str| {
+        let header = format!("authorization: Bearer {token}\r\n");
+        let path = "/v1/investors";
+        let (status, answer) = served.ask_with(Some(card), "GET", path, &header, None).unwrap();
+        (status, answer["type"].as_str().unwrap_or_default().to_owned())
+    };
+    let desk = |resource: &str, scope: &str| {
+        issuer.token(root, clerk, &format!("client_id=desk&resource={resource}&scope={scope}"))
+    };
+    // The node has looked for the issuer's keys at start; the issuer was there before.
+    for resource in ["urn:ps", "urn:es", "urn:ed"] {
+        let token = desk(resource, "sudare.desk").unwrap();
+        assert_eq!(ask(clerk, &token), (200, String::new()), "{resource}");
+        // Stolen: over another connection it is nothing.
+        let thief = root.card("thief");
+        assert_eq!(ask(&thief, &token), (401, "/problems/token-refused".into()));
+    }
+    // An algorithm that isn't listed; another audience; a scope without a role; one that is bound to no certificate.
+    for token in [
+        desk("urn:rs", "sudare.desk"),
+        desk("urn:elsewhere", "sudare.desk"),
+        desk("urn:es", "sudare.all"),
+        desk("urn:es", ""),
+        issuer.token(
+            root,
+            clerk,
+            "client_id=loose&client_secret=not%20bound%20to%20any%20certificate&resource=urn:es&scope=sudare.desk",
+        ),
+    ] {
+        assert_eq!(ask(clerk, &token.unwrap()), (401, "/problems/token-refused".into()));
+    }
+    // The token's role counts, not the certificate's, which is a custodian's.
+    let token = desk("urn:es", "sudare.desk").unwrap();
+    let header = format!("authorization: Bearer {token}\r\n");
+    let body = json!({ "name": "Demo", "address": "1 Demo Street" });
+    let made =
+        served.ask_with(Some(clerk), "POST", "/v1/custodians", &header, Some(&body)).unwrap();
+    assert_eq!((made.0, &made.1["type"]), (403, &json!("/problems/forbidden")));
+    // The issuer itself knows the certificate: no other one gets a token.
+    assert!(issuer.token(root, &root.card("thief"), "client_id=desk&resource=urn:es").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_shows_the_documentation_and_asks_nobody_for_anything_else() {
+    let packages = packages();
+    let served = Served::start(|_, _| "client_certificates = \"optional\"\n".to_owned()).await;
+    let document = document(&served);
+    let folder = served.folder();
+    with_script(&folder, &packages, "page.mjs");
+    let base = url(&served);
+    let said = run(&folder, Path::new("node"), &["page.mjs", &base, "/docs", "/deprecations"]);
+    let report: Value = serde_json::from_str(&said).unwrap();
+    for path in ["/docs", "/deprecations"] {
+        let page = &report[path];
+        assert_eq!(page["status"], 200, "{page}");
+        assert_eq!(page["complaints"], json!([]), "{page}");
+        assert_eq!(page["scripts"], 0, "{page}");
+        assert_eq!(page["dangling"], json!([]), "{page}");
+        assert_eq!(page["styled"], "sans-serif", "the style sheet doesn't hold: {page}");
+        assert!(page["overflow"].as_i64().unwrap() <= 0, "wider than the window: {page}");
+        let asked = page["asked"].as_array().unwrap();
+        let own = |url: &Value| *url == format!("{base}{path}") || *url == "data:,";
+        assert!(asked.iter().all(own), "{asked:?}");
+        for link in page["links"].as_array().unwrap() {
+            let path = link.as_str().unwrap().strip_prefix(&base).unwrap();
+            assert_eq!(served.ask(&served.clerk, "GET", path, None).unwrap().0, 200, "{link}");
+        }
+    }
+    let headings = report["/docs"]["headings"].as_array().unwrap();
+    let items = document["paths"].as_object().unwrap().values();
+    for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
+        assert!(headings.contains(&operation["operationId"]), "{operation}");
+    }
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(headings.contains(&json!(name)), "{name}");
+    }
+}
