@@ -117,7 +117,7 @@ pub struct KeyPurpose {
 
 /// How a key came to be used no more. Its holder signs this with the key itself, by a proof of possession for its label with a
 /// mark before it, so that the terms that carry it need nobody's word for it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum Retirement {
     /// Not needed any more.
     Ended,

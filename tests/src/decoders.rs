@@ -8,6 +8,7 @@ use sudare::runtime::Status;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::linear::LinearProof;
 use sudare_disclosure::dlog::{Search, Table, TableBuilder};
+use sudare_disclosure::threshold::{self, Partial, Plan, RetireMessage, SignedGroup};
 use sudare_disclosure::{Section, SignedTerms};
 use sudare_ledger::access::LoggedEntry;
 use sudare_ledger::bundle::Bundle;
@@ -49,6 +50,11 @@ pub const TARGETS: &[Target] = &[
     ("checkpoint text", checkpoint),
     ("bundle", bundle),
     ("seed of a snapshot", one_encoding::<OpenedSeed>),
+    ("plan of a ceremony", one_encoding::<Plan>),
+    ("message of a ceremony", one_encoding::<threshold::Message>),
+    ("message of officers who retire keys", one_encoding::<RetireMessage>),
+    ("group", one_encoding::<SignedGroup>),
+    ("partial", one_encoding::<Partial>),
     ("search file", |bytes| Search::from_bytes(bytes).is_ok()),
     ("table of logarithms", table),
     ("table under way", |bytes| TableBuilder::from_bytes(bytes, 1).is_ok()),

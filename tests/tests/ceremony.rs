@@ -329,6 +329,51 @@ async fn officers_open_a_register_snapshot_that_a_replay_then_recomputes() {
     let _ = wrong.badly(1, &["[SNP-3]"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_three_officers_retire_a_key_that_was_stolen_from_them() {
+    let network = with_a_snapshot().await;
+    let place = &network.place;
+    let what = "--group first.group --from-epoch 0 --reason compromised";
+    let signer =
+        |name: &str| format!("--key {name}.key --shares {name}-first.shares --state {name}.retire");
+    for name in ["aoki", "chiba"] {
+        let line = format!("retire-commit {what} {} --out {name}.r1", signer(name));
+        let _ = step(place, &line).well();
+    }
+    let sign = |name: &str, commits: &str, out: &str| {
+        let line = format!("retire-sign {what} {} --commits {commits} --out {out}", signer(name));
+        step(place, &line)
+    };
+    let _ = sign("aoki", "aoki.r1", "few").badly(1, &["1 officer(s) committed of 2 needed"]);
+    for name in ["aoki", "chiba"] {
+        let _ = sign(name, "aoki.r1 chiba.r1", &format!("{name}.r2")).well();
+    }
+    let end = format!("retire {what} --commits aoki.r1 chiba.r1");
+    let late = step(place, &format!("{end} --parts aoki.r2 --out gone"));
+    let _ = late.badly(1, &["`retire-sign`", "chiba"]);
+    let ended = end.replace("compromised", "ended");
+    let other = step(place, &format!("{ended} --parts aoki.r2 chiba.r2 --out gone"));
+    let _ = other.badly(1, &["agree on them"]);
+    assert_eq!(
+        step(place, &format!("{end} --parts aoki.r2 chiba.r2 --out gone -o json")).well().json(),
+        2
+    );
+    let shown = step(place, "show chiba.r2").well().out;
+    assert!(shown.contains("`retire-sign`") && shown.contains("compromised"), "{shown}");
+
+    let amend = "asset amend -c net/registrar/node.toml --asset ZZ1 --retire gone -o json";
+    assert_eq!(place.says(amend).well().json()["keys_retired"], 2);
+    let listed = place.says("asset list -c net/registrar/node.toml -o json").well().out;
+    assert!(listed.contains("regulator: nothing any more (compromised)"), "{listed}");
+    // What was encrypted to it until then stays readable.
+    let _ = fs::remove_file(place.join("log"));
+    let log = "ceremony log -c net/regulator/node.toml --registrar registrar --asset ZZ1 --out log";
+    let _ = place.says(log).well();
+    partials(place, "first", &["aoki", "baba"]);
+    let opened = open(place, "first", "aoki-first.partial baba-first.partial").well().json();
+    assert_eq!(opened["receivers"].as_array().unwrap().len(), 1, "{opened}");
+}
+
 #[test]
 fn files_out_of_place_are_refused_with_what_to_do_next() {
     let place = Network::make(&[("notary", Role::Notary), ("registrar", Role::Registrar)]).place;

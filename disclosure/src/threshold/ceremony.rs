@@ -14,7 +14,7 @@ use sudare_crypto::{Encoded, Hash, NodeId, Secret, Text};
 use super::commits::Commits;
 use super::library::{Culprit, Dealing};
 use super::message::{Body, Commit, Confirm, Deal, Fresh, Message, Polynomial, collect};
-use super::possess::{self, Nonces};
+use super::possess::{Nonces, Signed};
 use super::sealed::{self, SubShares};
 use super::{
     CeremonyError, CeremonyId, Group, Kind, Officer, OfficerKey, Plan, Shares, SignedGroup, feldman,
@@ -371,7 +371,8 @@ impl<'a> Party<'a> {
         if matches!(self.plan.kind, Kind::Generate { .. }) {
             for (epoch, share) in sudare_crypto::numbered(shares.values.iter()) {
                 let (all, own) = (commits.nonces(epoch), (shares.index, share));
-                let response = possess::respond(group, epoch, own, &self.nonces(epoch), &all);
+                let signed = Signed { group, epoch, how: None };
+                let response = signed.respond(own, &self.nonces(epoch), &all);
                 responses.push(
                     response.map_err(|_| CeremonyError::Library("a proof of possession".into()))?,
                 );
@@ -439,7 +440,8 @@ fn publish(
         let response = confirm.responses.get(usize::from(epoch)).ok_or(CeremonyError::Group)?;
         responses.insert(*index, response.clone());
     }
-    let possession = possess::assemble(group, epoch, &commits.nonces(epoch), &responses);
+    let signed = Signed { group, epoch, how: None };
+    let possession = signed.assemble(&commits.nonces(epoch), &responses);
     let possession = possession.map_err(|failed| match failed.0 {
         Some(index) => CeremonyError::FalseResponse { from: name(plan, index), epoch },
         None => CeremonyError::Library("a proof of possession".into()),

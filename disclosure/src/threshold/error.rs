@@ -106,6 +106,34 @@ pub enum CeremonyError {
         "(!) this officer has dealt for other commitments before: take the files of that time, or start a new ceremony"
     )]
     AlreadyDealt,
+    /// Parts of a signature for other commitments than before.
+    #[error(
+        "(!) this officer has signed for other commitments before: take the files of that time, or start again with new state files"
+    )]
+    AlreadySigned,
+    /// Too few officers to sign together.
+    #[error(
+        "{given} officer(s) committed of {needed} needed: get the `retire-commit` files of more"
+    )]
+    TooFewSigners {
+        /// How many committed.
+        given: usize,
+        /// The group's threshold.
+        needed: u8,
+    },
+    /// A message about another retirement.
+    #[error(
+        "the message from {0} is about another group, reason or first epoch: agree on them, and start again"
+    )]
+    OtherRetirement(NodeId),
+    /// Nothing to retire.
+    #[error(
+        "no key can be retired so: the group has keys for the epochs 0 to {last}, and their label must have room for a mark"
+    )]
+    NothingToRetire {
+        /// The last epoch.
+        last: u8,
+    },
     /// This officer has not dealt yet.
     #[error("this officer has not dealt yet: `deal` comes before `finish`")]
     NotDealt,

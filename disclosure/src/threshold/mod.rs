@@ -16,6 +16,7 @@ mod officer;
 mod partial;
 mod plan;
 mod possess;
+mod retire;
 mod sealed;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use partial::{
     Combined, OpenedPoints, POINTS_MAX, Partial, Request, TooFew, Wrong, WrongReason, combine,
 };
 pub use plan::{CeremonyId, Kind, Plan};
+pub use retire::{RetireMessage, RetireState, Retirer, Retiring, retire};
 
 /// The most officers of a group.
 pub const OFFICERS_MAX: usize = 16;

@@ -1,4 +1,4 @@
-//! The joint proof of possession: a FROST signature (RFC 9591) whose challenge is that of [`possession`], so that what comes out is
+//! Joint proofs of possession, by which keys begin and are retired: a FROST signature (RFC 9591) whose challenge is that of [`possession`], so that what comes out is
 //! the proof that every disclosure key has. A ciphersuite of its own: RFC 9591's hashes for nonces, the project's transcript for
 //! the challenge.
 
@@ -17,6 +17,7 @@ use sudare_crypto::proof::possession::{self, Statement};
 use sudare_crypto::{Encoded, Malformed, RistrettoPoint, Scalar, Secret};
 
 use super::Group;
+use crate::{KeyPurpose, Retirement};
 
 /// One officer's nonces for one key, `d` and `e`. Used for one signature.
 pub(super) struct Nonces {
@@ -27,46 +28,77 @@ pub(super) struct Nonces {
 /// All officers' nonce commitments `(D, E)` for one key, by index.
 pub(super) type NonceCommitments = BTreeMap<u8, (Encoded, Encoded)>;
 
-/// One officer's part `z_i` of the proof for the key of `epoch`.
-pub(super) fn respond(
-    group: &Group,
-    epoch: u8,
-    (index, share): (u8, &Secret),
-    nonces: &Nonces,
-    all: &NonceCommitments,
-) -> Result<Secret, Failed> {
-    let own = SigningNonces::from_nonces(nonce(&nonces.hiding)?, nonce(&nonces.binding)?);
-    let package = KeyPackage::new(
-        identifier(index)?,
-        SigningShare::new(share.0),
-        VerifyingShare::new(group.public_share(epoch, index)?),
-        key(group, epoch)?,
-        group.threshold.into(),
-    );
-    let response = frost_core::round2::sign(&signing_package(group, epoch, all)?, &own, &package)?;
-    let bytes: [u8; 32] = response.serialize().try_into().map_err(|_| Failed(None))?;
-    Ok(Secret(Scalar::from_canonical_bytes(bytes).into_option().ok_or(Failed(None))?))
+/// What is signed with which key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signed<'a> {
+    pub group: &'a Group,
+    pub epoch: u8,
+    /// That the key is retired; none of a new key.
+    pub how: Option<Retirement>,
 }
 
-/// The proof of possession of the key of `epoch`, from everybody's parts.
-pub(super) fn assemble(
-    group: &Group,
-    epoch: u8,
-    all: &NonceCommitments,
-    responses: &BTreeMap<u8, Secret>,
-) -> Result<LinearProof, Failed> {
-    let (mut public, mut shares) = (BTreeMap::new(), BTreeMap::new());
-    for (index, response) in responses {
-        let share = VerifyingShare::new(group.public_share(epoch, *index)?);
-        public.insert(identifier(*index)?, share);
-        let share = SignatureShare::deserialize(response.0.as_bytes())?;
-        shares.insert(identifier(*index)?, share);
+impl Signed<'_> {
+    /// The purpose that is signed.
+    fn purpose(&self) -> Result<KeyPurpose, Failed> {
+        let purpose = self.group.subject.purpose(self.epoch);
+        self.how.map_or(Some(purpose.clone()), |how| purpose.retired(how)).ok_or(Failed(None))
     }
-    let public = PublicKeyPackage::new(public, key(group, epoch)?, Some(group.threshold.into()));
-    let package = signing_package(group, epoch, all)?;
-    let signature =
-        frost_core::aggregate_custom(&package, &shares, &public, CheaterDetection::AllCheaters)?;
-    Ok(possession::assemble(Encoded::of(signature.R()), *signature.z())?)
+
+    fn key(&self) -> Result<VerifyingKey<Possession>, Failed> {
+        let key = self.group.key(self.epoch).ok_or(Failed(None))?;
+        Ok(VerifyingKey::deserialize(key.as_bytes())?)
+    }
+
+    fn package(&self, all: &NonceCommitments) -> Result<SigningPackage<Possession>, Failed> {
+        let mut commitments = BTreeMap::new();
+        for (index, (hiding, binding)) in all {
+            let hiding = NonceCommitment::deserialize(hiding.as_bytes())?;
+            let binding = NonceCommitment::deserialize(binding.as_bytes())?;
+            commitments.insert(identifier(*index)?, SigningCommitments::new(hiding, binding));
+        }
+        Ok(SigningPackage::new(commitments, &encode(&self.purpose()?)))
+    }
+
+    /// One officer's part `z_i` of the proof.
+    pub(super) fn respond(
+        &self,
+        (index, share): (u8, &Secret),
+        nonces: &Nonces,
+        all: &NonceCommitments,
+    ) -> Result<Secret, Failed> {
+        let own = SigningNonces::from_nonces(nonce(&nonces.hiding)?, nonce(&nonces.binding)?);
+        let package = KeyPackage::new(
+            identifier(index)?,
+            SigningShare::new(share.0),
+            VerifyingShare::new(self.group.public_share(self.epoch, index)?),
+            self.key()?,
+            self.group.threshold.into(),
+        );
+        let response = frost_core::round2::sign(&self.package(all)?, &own, &package)?;
+        let bytes: [u8; 32] = response.serialize().try_into().map_err(|_| Failed(None))?;
+        Ok(Secret(Scalar::from_canonical_bytes(bytes).into_option().ok_or(Failed(None))?))
+    }
+
+    /// The proof, from the parts of everybody whose nonces are among `all`.
+    pub(super) fn assemble(
+        &self,
+        all: &NonceCommitments,
+        responses: &BTreeMap<u8, Secret>,
+    ) -> Result<LinearProof, Failed> {
+        let (mut public, mut shares) = (BTreeMap::new(), BTreeMap::new());
+        for (index, response) in responses {
+            let share = VerifyingShare::new(self.group.public_share(self.epoch, *index)?);
+            public.insert(identifier(*index)?, share);
+            let share = SignatureShare::deserialize(response.0.as_bytes())?;
+            shares.insert(identifier(*index)?, share);
+        }
+        let threshold = Some(self.group.threshold.into());
+        let public = PublicKeyPackage::new(public, self.key()?, threshold);
+        let cheaters = CheaterDetection::AllCheaters;
+        let signature =
+            frost_core::aggregate_custom(&self.package(all)?, &shares, &public, cheaters)?;
+        Ok(possession::assemble(Encoded::of(signature.R()), *signature.z())?)
+    }
 }
 
 /// A part that can't be made or used: by the fault of the officer with this index, if it is known.
@@ -134,23 +166,4 @@ fn identifier(index: u8) -> Result<Identifier<Possession>, Error<Possession>> {
 
 fn nonce(secret: &Secret) -> Result<Nonce<Possession>, Error<Possession>> {
     Nonce::deserialize(secret.0.as_bytes())
-}
-
-fn key(group: &Group, epoch: u8) -> Result<VerifyingKey<Possession>, Failed> {
-    let key = group.key(epoch).ok_or(Failed(None))?;
-    Ok(VerifyingKey::deserialize(key.as_bytes())?)
-}
-
-fn signing_package(
-    group: &Group,
-    epoch: u8,
-    all: &NonceCommitments,
-) -> Result<SigningPackage<Possession>, Failed> {
-    let mut commitments = BTreeMap::new();
-    for (index, (hiding, binding)) in all {
-        let hiding = NonceCommitment::deserialize(hiding.as_bytes())?;
-        let binding = NonceCommitment::deserialize(binding.as_bytes())?;
-        commitments.insert(identifier(*index)?, SigningCommitments::new(hiding, binding));
-    }
-    Ok(SigningPackage::new(commitments, &encode(&group.subject.purpose(epoch))))
 }

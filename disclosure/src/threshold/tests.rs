@@ -3,6 +3,7 @@
 mod attacks;
 mod laws;
 mod opening;
+mod retiring;
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 
 mod files;
 mod opening;
+mod retiring;
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,8 @@ A ceremony, step by step, each officer on a machine of its own:
   deal       those who deal; each `deal` file goes to the officer it names
   finish     those who receive: makes shares; `confirm` files go to whoever concludes
   conclude   anybody: the group's file, and new keys for `sudare asset open --keys`
-Opening a leg or a register snapshot: `log` on a regulator's node, `partial` by each officer, `open`.")]
+Opening a leg or a register snapshot: `log` on a regulator's node, `partial` by each officer, `open`.
+Retiring stolen or needless keys: `retire-commit` by each of enough officers, then `retire-sign`, `retire`.")]
 pub(super) enum CeremonyCommand {
     /// Make an officer's key and the card by which others know it.
     Officer(OfficerArgs),
@@ -64,6 +66,12 @@ pub(super) enum CeremonyCommand {
     Partial(opening::PartialArgs),
     /// Read a leg, or a snapshot's seed, with the partials of enough officers; names every wrong one.
     Open(opening::OpenArgs),
+    /// Retire keys, the first round: of each officer who will sign, as many as open together or more.
+    RetireCommit(retiring::RetireCommitArgs),
+    /// Retire keys, the second round: needs the `retire-commit` files of all who sign.
+    RetireSign(retiring::RetireSignArgs),
+    /// Retire keys, the end: a file for the registrar's `sudare asset amend --retire`.
+    Retire(retiring::RetireArgs),
 }
 
 /// An officer.
@@ -233,6 +241,9 @@ pub(super) async fn run(command: CeremonyCommand, output: &Output) -> Result<(),
         CeremonyCommand::Log(args) => opening::log(&args, output).await,
         CeremonyCommand::Partial(args) => opening::partial(&args, output),
         CeremonyCommand::Open(args) => opening::open(&args, output),
+        CeremonyCommand::RetireCommit(args) => retiring::commit(&args, output),
+        CeremonyCommand::RetireSign(args) => retiring::sign(&args, output),
+        CeremonyCommand::Retire(args) => retiring::end(&args, output),
     }
 }
 

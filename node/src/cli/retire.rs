@@ -51,11 +51,20 @@ pub(super) struct RetireArgs {
 
 /// Why keys are retired. A lost key can't sign that: its holder gets another beside it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Reason {
+pub(super) enum Reason {
     /// Somebody else has them, or may have.
     Compromised,
     /// They are not needed any more.
     Ended,
+}
+
+impl From<Reason> for Retirement {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Compromised => Self::Compromised,
+            Reason::Ended => Self::Ended,
+        }
+    }
 }
 
 /// Where to put a seed.
@@ -70,10 +79,7 @@ pub(super) async fn run(args: &RetireArgs, output: &Output) -> Result<(), Failur
     let connection = Connection::open(&args.node.config)?;
     let registrar = connection.member(&args.registrar)?.id;
     let terms = super::account::find_at(&connection, &registrar, &args.asset).await?.terms;
-    let how = match args.reason {
-        Reason::Compromised => Retirement::Compromised,
-        Reason::Ended => Retirement::Ended,
-    };
+    let how = Retirement::from(args.reason);
     let mut retired = Vec::new();
     for epoch in terms.policy.epochs.iter().filter(|epoch| epoch.number >= args.from_epoch) {
         let own = epoch.keys.iter().filter(|key| key.label.as_str() == args.label);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_disclosure::threshold::{
-    Kind, Message, Officer, OfficerKey, Plan, SealedFile, SignedGroup,
+    Kind, Message, Officer, OfficerKey, Plan, RetireMessage, SealedFile, SignedGroup,
 };
 
 use super::super::asset::{read, write_new};
@@ -142,6 +142,8 @@ pub(super) fn show(path: &Path, output: &Output) -> Result<(), Failure> {
         Shown::group(&signed)?
     } else if let Ok(message) = decode::<Message>(&bytes, "a message") {
         Shown::message(&message)
+    } else if let Ok(message) = decode::<RetireMessage>(&bytes, "a message") {
+        Shown::retiring(&message)
     } else if let Ok(officer) = decode::<Officer>(&bytes, "a card") {
         Shown { what: "card".into(), officers: vec![line(None, &officer)], ..Shown::default() }
     } else {
@@ -217,6 +219,17 @@ impl Shown {
             what: format!("message of the step `{}`", message.body.step()),
             id: message.ceremony.0.to_string(),
             about: vec![format!("from {}", message.from), format!("to {to}")],
+            ..Self::default()
+        }
+    }
+
+    fn retiring(message: &RetireMessage) -> Self {
+        let RetireMessage { retiring, from, .. } = message;
+        let what = format!("keys from epoch {} on, {}", retiring.from_epoch, retiring.how);
+        Self {
+            what: format!("message of `{}`", message.step()),
+            id: retiring.group.0.to_string(),
+            about: vec![format!("from {from}"), what],
             ..Self::default()
         }
     }
