@@ -17,7 +17,7 @@ use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::linear::{self, LinearProof, Relation, Row};
 use sudare_crypto::point::{B_BLINDING_ENCODED, B_ENCODED, G_ENCODED};
 use sudare_crypto::proof::{
-    amount, balance, holder, links, owner, possession, range, spend, statement, tag, wrap,
+    amount, balance, holder, links, locator, owner, possession, range, spend, statement, tag, wrap,
 };
 use sudare_crypto::{
     Bounded, Claims, Encoded, Hash, LedgerTranscript, NodeId, NodeKey, NodeSignature, Scalar,
@@ -215,6 +215,7 @@ fn verify(case: &Value) -> Result<Option<LedgerTranscript>, &'static str> {
         "BAL" => balance::verify(&balance_of(public)?, &proof()?, &mut on, &mut claims),
         "STM" => statement::verify(&totals_of(public)?, &proof()?, &mut on, &mut claims),
         "HLD" => holder::verify(&holder_of(public)?, &proof()?, &mut on, &mut claims),
+        "LOC" => locator::verify(&locator_of(public)?, &proof()?, &mut on, &mut claims),
         "LNK" => links::verify(&links_of(public)?, &proof()?, &mut on, &mut claims),
         "WRP" => wrap::verify(&wrap_of(public)?, &proof()?, &mut on, &mut claims),
         "POP" => possession::verify(&possession_of(public)?, &proof()?, &mut claims),
@@ -236,18 +237,7 @@ fn prove(case: &Value) -> Vec<u8> {
     let (public, witness) = (&case["public"], &case["witness"]);
     let (mut on, rng) = (transcript(case), &mut Fixed(array(&case["entropy"])));
     let column = |name: &str| scalars(&witness[name]);
-    let openings = || -> Vec<amount::Opening> {
-        let values = column("v").into_iter().map(|value| {
-            let wide = value.to_bytes();
-            assert_eq!(wide[8..], [0; 24], "a value is a u64");
-            u64::from_le_bytes(wide[..8].try_into().unwrap())
-        });
-        let blindings = column("r");
-        values
-            .enumerate()
-            .map(|(i, value)| amount::Opening { value, blinding: blindings[i] })
-            .collect()
-    };
+    let openings = || openings(&column("v"), &column("r"));
     let proof = match string(&case["relation"]) {
         "OWN" => {
             let witness = owner::Witness {
@@ -265,8 +255,8 @@ fn prove(case: &Value) -> Vec<u8> {
             spend::prove(&spend_of(public).unwrap(), &witnesses, &mut on, rng)
         }
         "BAL" => {
-            let excess = Secret(scalar(&witness["e"]));
-            balance::prove(&balance_of(public).unwrap(), &excess, &mut on, rng)
+            let e = Secret(scalar(&witness["e"]));
+            balance::prove(&balance_of(public).unwrap(), &e, &mut on, rng)
         }
         "STM" => statement::prove(&totals_of(public).unwrap(), &column("e"), &mut on, rng),
         "HLD" => {
@@ -274,6 +264,10 @@ fn prove(case: &Value) -> Vec<u8> {
             let of = |i: usize| holder::Witness { tag: t[i], blinding: s[i] };
             let witnesses: Vec<_> = (0..t.len()).map(of).collect();
             holder::prove(&holder_of(public).unwrap(), &witnesses, &mut on, rng)
+        }
+        "LOC" => {
+            let y = Secret(scalar(&witness["y"]));
+            locator::prove(&locator_of(public).unwrap(), &y, &mut on, rng)
         }
         "LNK" => {
             let (s, d) = (column("s"), column("d"));
@@ -302,6 +296,16 @@ fn prove(case: &Value) -> Vec<u8> {
     encode(&proof.unwrap())
 }
 
+fn openings(values: &[Scalar], blindings: &[Scalar]) -> Vec<amount::Opening> {
+    let value = |scalar: &Scalar| {
+        let wide = scalar.to_bytes();
+        assert_eq!(wide[8..], [0; 24], "a value is a u64");
+        u64::from_le_bytes(wide[..8].try_into().unwrap())
+    };
+    let opening = |(i, scalar)| amount::Opening { value: value(scalar), blinding: blindings[i] };
+    values.iter().enumerate().map(opening).collect()
+}
+
 /// The canonical bytes of a case's statement.
 fn statement(case: &Value) -> Vec<u8> {
     let public = &case["public"];
@@ -312,6 +316,7 @@ fn statement(case: &Value) -> Vec<u8> {
         "BAL" => encode(&balance_of(public).unwrap()),
         "STM" => encode(&totals_of(public).unwrap()),
         "HLD" => encode(&holder_of(public).unwrap()),
+        "LOC" => encode(&locator_of(public).unwrap()),
         "LNK" => encode(&links_of(public).unwrap()),
         "WRP" => encode(&wrap_of(public).unwrap()),
         "POP" => encode(&possession_of(public).unwrap()),
@@ -397,6 +402,11 @@ fn totals_of(public: &Value) -> Result<statement::Statement, &'static str> {
     };
     let limbs = points(&public["limbs"])?;
     Ok(statement::Statement { kind, left: total("left")?, right: total("right")?, limbs })
+}
+
+fn locator_of(public: &Value) -> Result<locator::Statement, &'static str> {
+    let part = |name: &str| point(&public[name]);
+    Ok(locator::Statement { key: part("key")?, base: part("base")?, shared: part("shared")? })
 }
 
 fn holder_of(public: &Value) -> Result<holder::Statement, &'static str> {

@@ -190,6 +190,14 @@ impl Queries for RegistrarReads {
                 let shown = shown.map_err(|_| Reason::Malformed)?.map(Box::new);
                 Ok(encode(&PeerAnswer::AccountSnapshot(shown)))
             }
+            PeerQuery::RegisterLeaf { asset, account, number, size }
+                if operator
+                    || Registrar::custodian_of(kv, asset, account)? == Some(question.from.id) =>
+            {
+                let shown = Registrar::shown_leaf(kv, (asset, account), number, size);
+                let shown = shown.map_err(|_| Reason::Malformed)?.map(Box::new);
+                Ok(encode(&PeerAnswer::RegisterLeaf(shown)))
+            }
             PeerQuery::AccountEvents { asset, account, from }
                 if Registrar::custodian_of(kv, asset, account)? == Some(question.from.id) =>
             {
@@ -228,6 +236,11 @@ fn registrar_operator(kv: &dyn Kv, query: &OperatorQuery) -> Result<Vec<u8>, Que
         }
         OperatorQuery::Snapshots(asset) => {
             OperatorAnswer::Snapshots(Registrar::snapshots(kv, *asset)?)
+        }
+        OperatorQuery::SnapshotSecrets { asset, number, size } => {
+            let shown = Registrar::snapshot_secrets(kv, *asset, *number, *size);
+            let shown = shown.map_err(|_| Reason::Malformed)?.map(Box::new);
+            OperatorAnswer::SnapshotSecrets(shown)
         }
         _ => return Err(Reason::WrongRole.into()),
     };

@@ -8,8 +8,9 @@ use sudare_ledger::custodian::{AccountView, Investor, Record, TradeKey, TradeVie
 use sudare_ledger::log::Receipt;
 use sudare_ledger::messages::TradeId;
 use sudare_ledger::packet::ShownSnapshot;
-use sudare_ledger::registrar::SnapshotView;
+use sudare_ledger::registrar::{SnapshotSecrets, SnapshotView};
 use sudare_ledger::snapshot::AccountEvent;
+use sudare_ledger::statement::ShownLeaf;
 use sudare_ledger::transaction::TxId;
 use sudare_ledger::tree::{ConsistencyProof, SignedCheckpoint};
 
@@ -102,6 +103,18 @@ pub enum PeerQuery {
         /// The later size.
         new: u64,
     },
+    /// Of a registrar, by an account's custodian or its own operator: where the search for the account ends in a snapshot, shown under
+    /// the checkpoint of a size.
+    RegisterLeaf {
+        /// The asset.
+        asset: AssetId,
+        /// The account.
+        account: Encoded,
+        /// Which snapshot.
+        number: u32,
+        /// The checkpoint's size.
+        size: u64,
+    },
 }
 
 /// The answer to a [`PeerQuery`].
@@ -135,6 +148,8 @@ pub enum PeerAnswer {
     AccountSnapshot(Option<Box<ShownSnapshot>>),
     /// A page of events; after the last one there is none.
     AccountEvents(Vec<AccountEvent>),
+    /// Where a search ends in a snapshot, if there is the snapshot and the account is registered.
+    RegisterLeaf(Option<Box<ShownLeaf>>),
 }
 
 /// A read that only a node's own operator may ask for.
@@ -168,6 +183,15 @@ pub enum OperatorQuery {
     AccessProof(u64),
     /// Custodian: one account.
     Account(AssetId, Investor),
+    /// Registrar: a register snapshot with its secrets, shown under the checkpoint of a size.
+    SnapshotSecrets {
+        /// The asset.
+        asset: AssetId,
+        /// Which snapshot.
+        number: u32,
+        /// The checkpoint's size.
+        size: u64,
+    },
 }
 
 /// The answer to an [`OperatorQuery`].
@@ -197,6 +221,8 @@ pub enum OperatorAnswer {
     Access(Vec<AccessEntry>),
     /// An entry of the access log, if there is one.
     AccessProof(Option<Box<LoggedEntry>>),
+    /// A snapshot with its secrets, if there is one.
+    SnapshotSecrets(Option<Box<SnapshotSecrets>>),
 }
 
 /// An asset as a node knows it.

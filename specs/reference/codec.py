@@ -25,6 +25,10 @@ def u64(value):
     return value.to_bytes(8, "little")
 
 
+def u128(value):
+    return value.to_bytes(16, "little")
+
+
 def vec(items):
     """`Vec<T>` of items that are bytes already; `vec` of a byte string is a byte slice."""
     return u32(len(items)) + (items if isinstance(items, bytes) else b"".join(items))

@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from cases import access, documents, encoding, legs, officers, packets, proofs, range_proof, settlement, snapshots
+from cases import access, documents, encoding, legs, officers, packets, proofs, range_proof, settlement, snapshots, statements
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 
@@ -48,6 +48,7 @@ FILES = {
     "transaction": settlement.transactions,
     "log": settlement.logs,
     "snapshot": snapshots.snapshots,
+    "statement": statements.statements,
     "packet": packets.packets,
     "access": access.accesses,
 }

@@ -273,9 +273,9 @@ class Snapshot:
         reader.version(1)
         salt, account = reader.take(32), reader.point()
         chain = reader.number(8), reader.take(32)
-        self.leaf = snapshot.Leaf(salt, account, chain, reader.point())
+        self.leaf = snapshot.Leaf(salt, account, chain, reader.point(), reader.take(32))
         self.number = reader.number(4)
-        self.leaf_path = reader.bounded(24, lambda one: one.take(32) + one.point())
+        self.leaf_path = reader.bounded(24, snapshot.read_node)
         self.blinding = reader.scalar()
 
     def check(self, core, under):
@@ -286,8 +286,8 @@ class Snapshot:
         if tree.inclusion_root(leaf, self.entry, under.size, self.path) != under.root:
             raise Broken("LOG-3", "the snapshot is not in the log")
         try:
-            found = snapshot.is_in_tree(
-                self.leaf.node(), self.number, self.leaf_path, heading.leaves, heading.root
+            found = snapshot.search_ends_at(
+                self.leaf.node(), self.leaf.locator, self.number, self.leaf_path, heading.leaves, heading.root
             )
         except group.DecodeError as error:
             raise Broken("SNP-4", "a sum is not a point") from error

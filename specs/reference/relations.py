@@ -125,6 +125,12 @@ def holder_witness(rho, tags, blindings):
     return [sum(pow(rho, i, L) * x for i, x in enumerate(part)) % L for part in (tags, blindings)]
 
 
+def locator(key, base, shared):
+    """LOC. Variable y."""
+    rows = [([(0, BASE)], group.decode(key)), ([(0, group.decode(base))], group.decode(shared))]
+    return Relation("sudare/proof/locator/v1", key + base + shared, 1, rows, [])
+
+
 def links_witness(rho, openings):
     """The variable e of LNK from (s, d) of each item."""
     flat = [x for opening in openings for x in opening]
@@ -138,15 +144,13 @@ def statement(kind, numbers, left, right, limbs):
     """STM over totals (commitments, clear). One variable e a difference."""
     data = bytes([STATEMENTS.index(kind)]) + b"".join((u32 if kind == "Share" else u64)(n) for n in numbers)
     data += b"".join(vec(points) + u64(clear) for points, clear in (left, right)) + vec(limbs)
-    if kind in ("AtLeast", "AtMost", "Between") and right != ([], 0):
-        raise linear.Refused("a statement about one total has no other")
     if kind == "Between" and numbers[0] > numbers[1] or kind == "Share" and not 0 < numbers[0] <= numbers[1]:
         raise linear.Refused("the numbers make no statement")
     # (weight of the left total, of the right, constant)
     weights = {
-        "AtLeast": lambda bound: [(1, 0, -bound)],
-        "AtMost": lambda bound: [(-1, 0, bound)],
-        "Between": lambda low, high: [(1, 0, -low), (-1, 0, high)],
+        "AtLeast": lambda bound: [(1, -1, -bound)],
+        "AtMost": lambda bound: [(-1, 1, bound)],
+        "Between": lambda low, high: [(1, -1, -low), (-1, 1, high)],
         "Share": lambda p, q: [(q, -p, 0)],
         "Differ": lambda by: [(1, -1, -by)],
     }[kind](*numbers)

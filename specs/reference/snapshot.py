@@ -7,7 +7,7 @@ import policy
 import relations
 import ristretto as group
 import sections
-from codec import u8, u32, u64
+from codec import u8, u32, u64, u128
 
 VERSION = u8(1)
 KIND = u8(4)
@@ -40,12 +40,14 @@ class Leaf:
     account: bytes
     chain: tuple
     holding: bytes
+    locator: bytes
 
     def encode(self):
-        return VERSION + self.salt + self.account + u64(self.chain[0]) + self.chain[1] + self.holding
+        counted = u64(self.chain[0]) + self.chain[1]
+        return VERSION + self.salt + self.account + counted + self.holding + self.locator
 
     def node(self):
-        return codec.digest("sudare/snapshot-leaf/v1", self.encode()) + self.holding
+        return codec.digest("sudare/snapshot-leaf/v1", self.encode()) + self.holding + self.locator
 
 
 class Tree:
@@ -55,20 +57,26 @@ class Tree:
         size = 1
         while size < len(rows):
             size *= 2
-        self.leaves, nodes, self.blinding = [], [], 0
+        self.leaves, nodes, self.blinding, self.x = [], [], 0, codec.scalar(seed, "snapshot locators", b"")
+        self.locators = group.encode(group.mul(self.x, group.BASE))
         for account, events, total in rows:
             own = blinding(seed, account)
             holding = group.encode(group.add(total, group.mul(own, group.BLINDING_BASE)))
-            self.leaves.append(Leaf(codec.child(seed, "snapshot salt", account), account, events, holding))
+            salt = codec.child(seed, "snapshot salt", account)
+            self.leaves.append(Leaf(salt, account, events, holding, self.locator(account)))
             nodes.append(self.leaves[-1].node())
             self.blinding += own
         for number in range(len(rows), size):
             own = codec.scalar(seed, "snapshot padding blinding", u32(number))
             point = group.encode(group.mul(own, group.BLINDING_BASE))
-            nodes.append(codec.child(seed, "snapshot padding", u32(number)) + point)
+            first = codec.child(seed, "snapshot padding locator", u32(number))
+            nodes.append(codec.child(seed, "snapshot padding", u32(number)) + point + first)
             self.blinding += own
         self.blinding %= group.L
-        self.levels = [sorted(nodes)]
+        self._build(sorted(nodes, key=lambda node: node[64:]))
+
+    def _build(self, nodes):
+        self.levels = [nodes]
         while len(self.levels[-1]) > 1:
             level = self.levels[-1]
             self.levels.append([_above(level[i], level[i + 1]) for i in range(0, len(level), 2)])
@@ -76,33 +84,70 @@ class Tree:
     def root(self):
         return self.levels[-1][0]
 
+    def disordered(self):
+        """The same leaves with the first two exchanged, as no registrar may put them."""
+        other = object.__new__(Tree)
+        other.__dict__.update(self.__dict__)
+        first, second, *rest = self.levels[0]
+        other._build([second, first, *rest])
+        return other
+
+    def shared(self, account):
+        """x*A."""
+        return group.encode(group.mul(self.x, group.decode(account)))
+
+    def locator(self, account):
+        return locator(account, self.shared(account))
+
+    def path(self, place):
+        path = []
+        for level in self.levels[:-1]:
+            path.append(level[place ^ 1])
+            place //= 2
+        return path
+
     def prove(self, account):
         """(leaf, place, path)."""
         leaf = next(leaf for leaf in self.leaves if leaf.account == account)
-        place = at = self.levels[0].index(leaf.node())
-        path = []
-        for level in self.levels[:-1]:
-            path.append(level[at ^ 1])
-            at //= 2
-        return leaf, place, path
+        place = self.levels[0].index(leaf.node())
+        return leaf, place, self.path(place)
+
+    def search(self, account):
+        """(node, place, path) where the account's search ends, whether it has a leaf or not."""
+        return self.search_locator(self.locator(account))
+
+    def search_locator(self, own):
+        level, place = len(self.levels) - 1, 0
+        while level:
+            level -= 1
+            place = 2 * place + (own >= self.levels[level][2 * place + 1][64:])
+        return self.levels[0][place], place, self.path(place)
+
+
+def locator(account, shared):
+    return codec.digest("sudare/snapshot-locator/v1", account, shared)
 
 
 def blinding(seed, account):
     return codec.scalar(seed, "snapshot blinding", account)
 
 
-def is_in_tree(node, place, path, leaves, root):
+def search_ends_at(node, own, place, path, leaves, root):
+    """Whether the search for the locator `own` ends at this leaf."""
     if leaves != 1 << len(path) or place >= leaves:
         return False
     for beside in path:
-        node = _above(beside, node) if place % 2 else _above(node, beside)
+        left, right = (beside, node) if place % 2 else (node, beside)
+        if (own >= right[64:]) != bool(place % 2):
+            return False
+        node = _above(left, right)
         place //= 2
     return node == root
 
 
 def _above(left, right):
-    total = group.add(group.decode(left[32:]), group.decode(right[32:]))
-    return codec.digest("sudare/snapshot-node/v1", left, right) + group.encode(total)
+    total = group.add(group.decode(left[32:64]), group.decode(right[32:64]))
+    return codec.digest("sudare/snapshot-node/v1", left, right) + group.encode(total) + left[64:]
 
 
 @dataclass
@@ -116,31 +161,38 @@ class Heading:
     number: int
     at: int
     leaves: int
+    minted: int
     supply: int
+    locators: bytes
     root: bytes
     nonce: bytes
 
     def encode(self):
         return b"".join((
             VERSION, self.network, self.asset, self.terms, u32(self.epoch), u32(self.number), u64(self.at),
-            u32(self.leaves), u64(self.supply), self.root, self.nonce,
+            u32(self.leaves), u128(self.minted), u64(self.supply), self.locators, self.root, self.nonce,
         ))  # fmt: skip
 
     def hash(self):
         return codec.digest("sudare/snapshot/v1", self.encode())
 
     def sums(self):
-        return relations.statement("Differ", [self.supply], ([self.root[32:]], 0), ([], 0), [])
+        return relations.statement("Differ", [self.supply], ([self.root[32:64]], 0), ([], 0), [])
 
 
 def read_heading(reader):
     reader.version(1)
     network, asset, terms = reader.take(32), reader.take(32), reader.take(32)
     epoch, number, at = reader.number(4), reader.number(4), reader.number(8)
-    leaves, supply = reader.number(4), reader.number(8)
+    leaves, minted, supply, locators = reader.number(4), reader.number(16), reader.number(8), reader.point()
     return Heading(
-        network, asset, terms, epoch, number, at, leaves, supply, reader.take(32) + reader.point(), reader.take(32)
+        network, asset, terms, epoch, number, at, leaves, minted, supply, locators, read_node(reader), reader.take(32)
     )
+
+
+def read_node(reader):
+    """The bytes of a SumNode."""
+    return reader.take(32) + reader.point() + reader.take(32)
 
 
 def readers(epoch):

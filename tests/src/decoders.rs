@@ -49,6 +49,9 @@ pub const TARGETS: &[Target] = &[
     ("entry of an access log", one_encoding::<LoggedEntry>),
     ("checkpoint text", checkpoint),
     ("bundle", bundle),
+    ("statement", |bytes| {
+        matches!(Bundle::parse(bytes), Ok(Bundle::Statement(_))) && bundle(bytes)
+    }),
     ("seed of a snapshot", one_encoding::<OpenedSeed>),
     ("plan of a ceremony", one_encoding::<Plan>),
     ("message of a ceremony", one_encoding::<threshold::Message>),

@@ -37,10 +37,13 @@ fn kinds(network: &Network) -> Kinds {
     let _ = run(format!("packet account {B} --asset {SOLD} --investor INV-2 {who} --out account"));
     let least = "--investor INV-2 --at-least 10 --recipient Audit";
     let _ = run(format!("statement make {B} {AT} {SOLD} {least} --out statement"));
+    let least = format!("--snapshot 0 {least}");
+    let _ = run(format!("statement make {B} {AT} {SOLD} {least} --out held-then"));
     let _ = run(format!("tx receipt {B} S-1 --out receipt"));
     let told = run(format!("access log {B} -o json")).json();
     let events: Vec<_> = told.as_array().unwrap().iter().map(|entry| &entry["what"]).collect();
-    for (event, words) in events.iter().zip(["a transfer", "an account", "statement"]) {
+    for (event, words) in events.iter().zip(["a transfer", "an account", "statement", "statement"])
+    {
         assert!(event.as_str().unwrap().contains(words), "{told}");
     }
     let _ = run(format!("access prove {B} --entry 1 --out told"));
@@ -58,7 +61,7 @@ fn kinds(network: &Network) -> Kinds {
     for file in ["core", "held", "seen", "transfer", "account", "statement", "receipt", "fork"] {
         fs::copy(from.join(file), place.join(file)).unwrap();
     }
-    for file in ["entry", "desk", "watched", "told"] {
+    for file in ["entry", "desk", "watched", "told", "held-then"] {
         fs::copy(from.join(file), place.join(file)).unwrap();
     }
     let id = |name: &str| network.member(name).id.to_string();
@@ -67,6 +70,7 @@ fn kinds(network: &Network) -> Kinds {
         ("transfer", under.clone()),
         ("account", under),
         ("statement", "--recipient Audit --checkpoint seen".to_owned()),
+        ("held-then", "--recipient Audit --checkpoint seen".to_owned()),
         ("receipt", "--core core".to_owned()),
         ("receipt", format!("--node {}", id("notary"))),
         ("seen", format!("--core core --witness {}", id("custodian-b"))),
@@ -102,6 +106,7 @@ async fn every_kind_of_file_is_verified_offline_and_none_that_was_changed() {
     let expected = [
         "disclosure packet",
         "disclosure packet",
+        "statement",
         "statement",
         "receipt",
         "receipt",

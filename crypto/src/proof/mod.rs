@@ -4,6 +4,7 @@ pub mod amount;
 pub mod balance;
 pub mod holder;
 pub mod links;
+pub mod locator;
 pub mod owner;
 pub mod possession;
 pub mod range;

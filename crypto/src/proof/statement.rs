@@ -31,17 +31,17 @@ const LIMB: u128 = 1 << 64;
 /// What is stated of the left total `L` and the right total `R`; atomic units.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum Kind {
-    /// `L >= bound`; there is no right total.
+    /// `L - R >= bound`.
     AtLeast {
         /// The bound.
         bound: u64,
     },
-    /// `L <= bound`; there is no right total.
+    /// `L - R <= bound`.
     AtMost {
         /// The bound.
         bound: u64,
     },
-    /// `low <= L <= high`; there is no right total.
+    /// `low <= L - R <= high`.
     Between {
         /// The lower bound.
         low: u64,
@@ -65,7 +65,7 @@ pub enum Kind {
 /// A total: the sum of what the commitments hide and a number in clear.
 #[derive(Clone, Debug, Default, Eq, PartialEq, BorshSerialize)]
 pub struct Total {
-    /// Commitments to amounts that are known to be below 2^64: outputs of final legs.
+    /// Commitments to amounts that are known to be below 2^64: outputs of final legs, holdings of a sound snapshot.
     pub commitments: Vec<Encoded>,
     /// Atomic units in clear.
     pub clear: u64,
@@ -215,7 +215,7 @@ pub fn verify(
 pub(super) fn relation(statement: &Statement) -> Option<Relation> {
     let Statement { kind, left, right, limbs } = statement;
     let many = left.commitments.len().max(right.commitments.len()) > COMMITMENTS_MAX;
-    if left.commitments.is_empty() || many || (!kind.has_right() && *right != Total::default()) {
+    if left.commitments.is_empty() || many {
         return None;
     }
     let differences = kind.differences()?;
@@ -238,11 +238,6 @@ pub(super) fn relation(statement: &Statement) -> Option<Relation> {
 }
 
 impl Kind {
-    /// Whether `R` stands in it.
-    const fn has_right(self) -> bool {
-        matches!(self, Self::Share { .. } | Self::Differ { .. })
-    }
-
     /// Whether the difference must be zero; otherwise none may be negative.
     const fn is_equality(self) -> bool {
         matches!(self, Self::Differ { .. })
@@ -250,8 +245,8 @@ impl Kind {
 
     /// The differences; none if the numbers make no statement.
     fn differences(self) -> Option<Vec<Weights>> {
-        let from = |bound: u64| Weights { left: 1, right: 0, constant: -i128::from(bound) };
-        let up_to = |bound: u64| Weights { left: -1, right: 0, constant: i128::from(bound) };
+        let from = |bound: u64| Weights { left: 1, right: -1, constant: -i128::from(bound) };
+        let up_to = |bound: u64| Weights { left: -1, right: 1, constant: i128::from(bound) };
         Some(match self {
             Self::AtLeast { bound } => vec![from(bound)],
             Self::AtMost { bound } => vec![up_to(bound)],
@@ -260,9 +255,7 @@ impl Kind {
                 let (left, right) = (i64::from(denominator), i64::from(numerator).checked_neg()?);
                 vec![Weights { left, right, constant: 0 }]
             }
-            Self::Differ { by } => {
-                vec![Weights { left: 1, right: -1, constant: -i128::from(by) }]
-            }
+            Self::Differ { by } => vec![from(by)],
             Self::Between { .. } | Self::Share { .. } => return None,
         })
     }

@@ -2,7 +2,8 @@
 //! a commitment to what it holds; and shows that all holdings together are the supply (specs/snapshot.md).
 //!
 //! The log shows a root over salted leaves, padded to a power of two: who reads neither parties nor links learns that a snapshot was
-//! taken, when, and about how many accounts there are.
+//! taken, when, and about how many accounts there are. Leaves are in order of locators, which only the account's custodian and the
+//! snapshot's readers can compute: so one path shows that an account has a leaf, or none, and names no other.
 
 mod chain;
 mod tree;
@@ -25,7 +26,7 @@ use crate::log::EntryLeaf;
 use tree::SumTree;
 
 pub use chain::{AccountEvent, Chain, events_of};
-pub use tree::{SumNode, SumPath, is_in_tree};
+pub use tree::{SumNode, SumPath, search_ends_at};
 
 /// The most leaves of a snapshot, padding included.
 pub const SNAPSHOT_LEAVES_MAX: u32 = 1 << 24;
@@ -62,9 +63,13 @@ pub struct Heading {
     pub at: u64,
     /// How many leaves there are, padding included: a power of two.
     pub leaves: u32,
-    /// Atomic units minted and not burned in the entries before.
+    /// Atomic units minted in the entries before.
+    pub minted: u128,
+    /// Of these what was not burned.
     pub supply: u64,
-    /// The root over the leaves, in order of their hashes, with the sum of all holdings.
+    /// `X = x*B`, under which accounts have their locators.
+    pub locators: Encoded,
+    /// The root over the leaves, in order of their locators, with the sum of all holdings.
     pub root: SumNode,
     /// Fresh random bytes.
     pub nonce: [u8; 32],
@@ -83,6 +88,8 @@ pub struct SnapshotLeaf {
     pub chain: Chain,
     /// The sum of its live notes' commitments, blinded anew: `sum C + e*B~`.
     pub holding: Encoded,
+    /// Where the account stands among all leaves.
+    pub locator: Hash,
 }
 
 /// What an account comes to before a snapshot.
@@ -107,6 +114,8 @@ pub struct Leaves {
     pub leaves: Vec<SnapshotLeaf>,
     /// What the seed adds to the blindings of all live notes.
     pub blinding: Secret,
+    /// `X`.
+    pub locators: Encoded,
     tree: SumTree,
 }
 
@@ -128,6 +137,12 @@ pub enum SnapshotError {
     /// A point does not decode.
     #[error("{0}")]
     Malformed(#[from] Malformed),
+}
+
+/// The locator of an account, from `x*A`, which is `a*X`.
+#[must_use]
+pub fn locator(account: &Encoded, shared: &Encoded) -> Hash {
+    Hash::of(b"sudare/snapshot-locator/v1", &[account.as_bytes(), shared.as_bytes()])
 }
 
 impl Snapshot {
@@ -237,22 +252,28 @@ impl SnapshotSeed {
         self.0.scalar(b"snapshot blinding", account.as_bytes())
     }
 
+    /// `x`, under which accounts have their locators.
+    #[must_use]
+    pub fn locating(&self) -> Secret {
+        self.0.scalar(b"snapshot locators", b"")
+    }
+
     /// The leaves of these accounts, padded with others that look like them and hold nothing.
     ///
     /// # Errors
     ///
-    /// [`SnapshotError::Leaves`] if there are too many accounts.
+    /// [`SnapshotError::Leaves`] if there are too many accounts; [`SnapshotError::Malformed`] if one is no point.
     pub fn leaves(&self, accounts: &[AccountRow]) -> Result<Leaves, SnapshotError> {
         let used = u32::try_from(accounts.len()).unwrap_or(u32::MAX);
         let size = used.max(1).checked_next_power_of_two();
         let size = size.filter(|size| *size <= SNAPSHOT_LEAVES_MAX).ok_or(SnapshotError::Leaves)?;
-        let mut blinding = Secret(Scalar::ZERO);
+        let (mut blinding, locating) = (Secret(Scalar::ZERO), self.locating());
         let mut leaves = Vec::with_capacity(accounts.len());
         let mut nodes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         for row in accounts {
             let own = self.blinding(&row.account);
             let holding = row.sum + *B_BLINDING * own.0;
-            let leaf = self.leaf(row, &holding);
+            let leaf = self.leaf(row, &holding, &locating)?;
             nodes.push((leaf.node(), holding));
             leaves.push(leaf);
             blinding.0 += own.0;
@@ -261,18 +282,27 @@ impl SnapshotSeed {
             let number = number.to_le_bytes();
             let own = self.0.scalar(b"snapshot padding blinding", &number);
             let hash = Hash(self.0.child(b"snapshot padding", &number).0);
+            let first = Hash(self.0.child(b"snapshot padding locator", &number).0);
             let sum = *B_BLINDING * own.0;
-            nodes.push((SumNode { hash, sum: Encoded::of(&sum) }, sum));
+            nodes.push((SumNode { hash, sum: Encoded::of(&sum), first }, sum));
             blinding.0 += own.0;
         }
-        nodes.sort_unstable_by_key(|(node, _)| node.hash);
-        Ok(Leaves { leaves, blinding, tree: SumTree::new(&nodes) })
+        nodes.sort_unstable_by_key(|(node, _)| node.first);
+        let locators = locating.public();
+        Ok(Leaves { leaves, blinding, locators, tree: SumTree::new(&nodes) })
     }
 
-    fn leaf(&self, row: &AccountRow, holding: &RistrettoPoint) -> SnapshotLeaf {
+    fn leaf(
+        &self,
+        row: &AccountRow,
+        holding: &RistrettoPoint,
+        locating: &Secret,
+    ) -> Result<SnapshotLeaf, Malformed> {
         let salt = self.0.child(b"snapshot salt", row.account.as_bytes()).0;
-        let (account, chain) = (row.account, row.chain);
-        SnapshotLeaf { version: Version, salt, account, chain, holding: Encoded::of(holding) }
+        let (account, chain, holding) = (row.account, row.chain, Encoded::of(holding));
+        let shared = Encoded::of(&(account.decompress()? * locating.0));
+        let locator = locator(&account, &shared);
+        Ok(SnapshotLeaf { version: Version, salt, account, chain, holding, locator })
     }
 }
 
@@ -281,7 +311,7 @@ impl SnapshotLeaf {
     #[must_use]
     pub fn node(&self) -> SumNode {
         let hash = Hash::of(b"sudare/snapshot-leaf/v1", &[&encode(self)]);
-        SumNode { hash, sum: self.holding }
+        SumNode { hash, sum: self.holding, first: self.locator }
     }
 }
 
@@ -306,8 +336,8 @@ impl Leaves {
     /// Where a leaf stands among all leaves; none if it is not one of these.
     #[must_use]
     pub fn place(&self, leaf: &SnapshotLeaf) -> Option<u32> {
-        let own = leaf.node().hash;
-        let place = self.tree.leaves().binary_search_by_key(&own, |node| node.hash).ok()?;
+        let place =
+            self.tree.leaves().binary_search_by_key(&leaf.locator, |node| node.first).ok()?;
         u32::try_from(place).ok()
     }
 

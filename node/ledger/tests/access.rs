@@ -103,7 +103,9 @@ impl World {
             number: 0,
             at: NOW,
             leaves: leaves.size(),
+            minted: 0,
             supply: 0,
+            locators: leaves.locators,
             root: leaves.root().unwrap(),
             nonce: [6; 32],
         };

@@ -1,6 +1,7 @@
 //! Statements about a register: what they show, and every way in which one is not what it says.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::disallowed_methods,
@@ -16,13 +17,18 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::proof::statement::{Kind, Unproved};
-use sudare_crypto::{Hash, Rejected};
-use sudare_disclosure::Field;
+use sudare_crypto::{Encoded, Hash, Rejected};
+use sudare_disclosure::{AssetId, Field};
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::log::{Entry, EntryProof, FinalLeg};
 use sudare_ledger::messages::Settlement;
-use sudare_ledger::statement::{Known, Owned, Shown, Statement, StatementError, Subject};
+use sudare_ledger::statement::{
+    Content, Known, Notes, Owned, Shown, Statement, StatementError, Subject,
+};
 use sudare_ledger::tree::{ConsistencyProof, MemoryTree, SignedCheckpoint};
+
+/// The hash of the vectors' file.
+const FROZEN: &str = "f5010a6cbb27812ad1185697164a1057feb7423997e576e62666c1523e758c1c";
 
 /// An asset with a log of its terms and two issues: 100 and 40 to Ichi, 25 to Ni.
 struct World {
@@ -94,12 +100,16 @@ impl World {
         shown.into_iter().zip(parts).map(opened).collect()
     }
 
-    fn subject(&self, account: bool, size: u64) -> Subject {
+    /// Ichi's account.
+    fn account(&self) -> Option<Encoded> {
+        Some(self.ichi.account(&self.asset))
+    }
+
+    fn subject(&self, size: u64) -> Subject {
         Subject {
             version: Version,
             core: self.asset.terms.core.clone(),
             checkpoint: self.checkpoint(size),
-            account: account.then(|| self.ichi.account(&self.asset)),
             recipient: text("the auditor, question 1"),
             nonce: [7; 32],
         }
@@ -107,13 +117,21 @@ impl World {
 
     /// That Ichi holds at least `bound`.
     fn holding(&mut self, bound: u64) -> Result<Statement, StatementError> {
-        let (subject, owned) = (self.subject(true, 3), self.owned(0, 3));
-        Statement::make(subject, Kind::AtLeast { bound }, (&owned, 0), (&[], 0), &mut self.rng)
+        let (subject, account, owned) = (self.subject(3), self.account(), self.owned(0, 3));
+        let kind = Kind::AtLeast { bound };
+        Notes::make(subject, account, kind, (&owned, 0), (&[], 0), &mut self.rng)
     }
 
     fn verify(&self, statement: &Statement, known: Option<&Known>) -> Result<(), StatementError> {
         let asset = self.asset.terms.asset();
         statement.verify(asset, known, &mut rng(9)).map(drop)
+    }
+}
+
+fn notes(statement: &mut Statement) -> &mut Notes {
+    match &mut statement.content {
+        Content::Notes(notes) => notes,
+        Content::Register(_) => panic!("of a register"),
     }
 }
 
@@ -124,7 +142,7 @@ fn a_holding_is_stated_to_its_last_unit_and_verified_offline() {
     let bytes = encode(&statement);
     let read: Statement = decode(&bytes, "a statement").unwrap();
     let accepted = read.verify(world.asset.terms.asset(), None, &mut rng(9)).unwrap();
-    assert_eq!((accepted.size, accepted.left, accepted.right), (3, 2, 0));
+    assert_eq!((accepted.asset, accepted.size), (world.asset.terms.asset(), 3));
     assert_eq!(world.holding(141), Err(StatementError::Unproved(Unproved::Untrue)));
 }
 
@@ -133,7 +151,7 @@ fn every_byte_of_a_statement_counts() {
     let mut world = World::new();
     let statement = world.holding(100).unwrap();
     let file = Bundle::Statement(Box::new(statement)).to_bytes();
-    let expected = world.subject(true, 3);
+    let expected = world.subject(3);
     assert_every_byte_counts(&file, |file| {
         let Ok(Bundle::Statement(read)) = Bundle::parse(file) else { return false };
         // Whoever verifies knows who it is, and the nonce it gave.
@@ -146,7 +164,7 @@ fn every_byte_of_a_statement_counts() {
 fn shares_and_totals_of_two_parties_are_stated_of_one_checkpoint() {
     let mut world = World::new();
     let (ichi, ni) = (world.owned(0, 3), world.owned(1, 3));
-    let subject = world.subject(false, 3);
+    let subject = world.subject(3);
     let supply = 165;
     for (kind, left, right, clear, holds) in [
         (Kind::Share { numerator: 5, denominator: 6 }, &ichi, &[][..], supply, true),
@@ -159,7 +177,7 @@ fn shares_and_totals_of_two_parties_are_stated_of_one_checkpoint() {
         (Kind::AtMost { bound: 24 }, &ni, &[][..], 0, false),
     ] {
         let made =
-            Statement::make(subject.clone(), kind, (left, 0), (right, clear), &mut world.rng);
+            Notes::make(subject.clone(), None, kind, (left, 0), (right, clear), &mut world.rng);
         assert_eq!(made.is_ok(), holds, "{kind:?}");
         if let Ok(statement) = made {
             assert_eq!(world.verify(&statement, None), Ok(()), "{kind:?}");
@@ -168,51 +186,53 @@ fn shares_and_totals_of_two_parties_are_stated_of_one_checkpoint() {
     // The whole register against what was minted less what was burned.
     let all = [ichi, ni].concat();
     let equal = Kind::Differ { by: 0 };
-    let register = Statement::make(subject, equal, (&all, 0), (&[], supply), &mut world.rng);
+    let register = Notes::make(subject, None, equal, (&all, 0), (&[], supply), &mut world.rng);
     assert_eq!(world.verify(&register.unwrap(), None), Ok(()));
 }
 
 #[test]
 fn the_sender_of_notes_can_not_state_that_they_are_its_own() {
     let mut world = World::new();
+    let account = world.account();
     let mut owned = world.owned(0, 3);
-    let subject = world.subject(true, 3);
+    let subject = world.subject(3);
     let kind = Kind::AtLeast { bound: 1 };
     // The sender knows the amounts and no secret of the slots.
     owned.iter_mut().for_each(|one| one.secrets = None);
-    let made = Statement::make(subject.clone(), kind, (&owned, 0), (&[], 0), &mut world.rng);
+    let made = Notes::make(subject.clone(), account, kind, (&owned, 0), (&[], 0), &mut world.rng);
     assert_eq!(made, Err(StatementError::Holder));
     // With secrets of its own it states something false of these owners.
     let slot = world.ni.slot(&world.asset, 0, &mut rng(3)).secrets;
     owned.iter_mut().for_each(|one| one.secrets = Some(slot.clone()));
-    let made = Statement::make(subject, kind, (&owned, 0), (&[], 0), &mut world.rng).unwrap();
+    let made = Notes::make(subject, account, kind, (&owned, 0), (&[], 0), &mut world.rng).unwrap();
     let refused = StatementError::Rejected(Rejected::False(sudare_crypto::proof::holder::NAME));
     assert_eq!(world.verify(&made, None), Err(refused));
     // The account's name without proof, and the proof without a name.
     let mut without = world.holding(140).unwrap();
-    without.holder = None;
+    notes(&mut without).holder = None;
     assert_eq!(world.verify(&without, None), Err(StatementError::Holder));
 }
 
 #[test]
 fn an_output_counts_once_and_only_where_the_log_has_it() {
     let mut world = World::new();
+    let account = world.account();
     let one = world.owned(0, 3)[0].clone();
-    let subject = world.subject(true, 3);
+    let subject = world.subject(3);
     let kind = Kind::AtLeast { bound: 200 };
     let twice = [one.clone(), one.clone()];
-    let made = Statement::make(subject.clone(), kind, (&twice, 0), (&[], 0), &mut world.rng);
+    let made = Notes::make(subject.clone(), account, kind, (&twice, 0), (&[], 0), &mut world.rng);
     assert_eq!(world.verify(&made.unwrap(), None), Err(StatementError::Twice(1)));
     let mut moved = one.clone();
     moved.shown.entry = 2;
     let kind = Kind::AtLeast { bound: 1 };
-    let made = Statement::make(subject.clone(), kind, (&[moved], 0), (&[], 0), &mut world.rng);
+    let made = Notes::make(subject.clone(), account, kind, (&[moved], 0), (&[], 0), &mut world.rng);
     let refused = world.verify(&made.unwrap(), None);
     assert!(matches!(refused, Err(StatementError::NotInLog(0, _))), "{refused:?}");
     let mut other = one;
     other.shown.output = world.owned(1, 3)[0].shown.output.clone();
     other.opening = world.owned(1, 3)[0].opening.clone();
-    let made = Statement::make(subject, kind, (&[other], 0), (&[], 0), &mut world.rng);
+    let made = Notes::make(subject, account, kind, (&[other], 0), (&[], 0), &mut world.rng);
     let refused = world.verify(&made.unwrap(), None);
     assert!(matches!(refused, Err(StatementError::NotInLeg(0, _))), "{refused:?}");
 }
@@ -238,10 +258,10 @@ fn a_statement_of_another_asset_checkpoint_account_recipient_or_nonce_is_refused
         assert!(matches!(refused, Err(StatementError::Rejected(_))), "{refused:?}");
     }
     let mut changed = honest.clone();
-    changed.subject.account = Some(ni);
+    notes(&mut changed).account = Some(ni);
     assert!(matches!(world.verify(&changed, None), Err(StatementError::Rejected(_))));
     let mut changed = honest.clone();
-    changed.kind = Kind::AtLeast { bound: 141 };
+    notes(&mut changed).kind = Kind::AtLeast { bound: 141 };
     assert!(matches!(world.verify(&changed, None), Err(StatementError::Rejected(_))));
     // A later checkpoint of the same log, whose paths are right too.
     let mut changed = honest;
@@ -253,9 +273,10 @@ fn a_statement_of_another_asset_checkpoint_account_recipient_or_nonce_is_refused
 #[test]
 fn a_stale_checkpoint_a_fork_and_checkpoints_that_nothing_joins_are_told_apart() {
     let mut world = World::new();
-    let (subject, owned) = (world.subject(true, 2), world.owned(0, 2));
+    let account = world.account();
+    let (subject, owned) = (world.subject(2), world.owned(0, 2));
     let kind = Kind::AtLeast { bound: 140 };
-    let old = Statement::make(subject, kind, (&owned, 0), (&[], 0), &mut world.rng).unwrap();
+    let old = Notes::make(subject, account, kind, (&owned, 0), (&[], 0), &mut world.rng).unwrap();
     let consistency = world.tree.consistency(2, 3).unwrap();
     let mut known = Known { checkpoint: world.checkpoint(3), consistency, earlier: false };
     let stale = Err(StatementError::Stale { size: 2, known: 3 });
@@ -274,16 +295,63 @@ fn a_stale_checkpoint_a_fork_and_checkpoints_that_nothing_joins_are_told_apart()
     assert_eq!(world.verify(&newer, Some(&behind)), Ok(()));
 }
 
+/// Enforces that a second implementation, which the files are from, agrees on all of them.
+#[test]
+fn statements_are_those_of_the_specification() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/statement.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    // A changed format breaks statements already made.
+    let frozen = Hash::of(b"frozen", &[text.as_bytes()]);
+    assert_eq!(frozen.to_string(), FROZEN);
+    let vectors: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let bytes = |hex: &serde_json::Value| -> Vec<u8> {
+        let hex = hex.as_str().unwrap();
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
+    };
+    let asset = AssetId(Hash(bytes(&vectors["asset"]).try_into().unwrap()));
+    let verify = |case: &serde_json::Value| -> Result<Statement, String> {
+        let read = match Bundle::parse(&bytes(&case["file"])) {
+            Ok(Bundle::Statement(read)) => *read,
+            Ok(_) => return Err("another kind".into()),
+            Err(error) => return Err(error.to_string()),
+        };
+        // As `sudare verify` asks first.
+        let (recipient, nonce) = (read.subject.recipient.as_str(), read.subject.nonce);
+        if recipient != vectors["recipient"] || nonce.as_slice() != bytes(&vectors["nonce"]) {
+            return Err("for somebody else".into());
+        }
+        read.verify(asset, None, &mut rng(9)).map_err(|error| error.to_string())?;
+        Ok(read)
+    };
+    let accepted = vectors["accepted"].as_array().unwrap();
+    assert!(accepted.len() > 20);
+    for case in accepted {
+        let read = verify(case).unwrap_or_else(|error| panic!("{}: {error}", case["why"]));
+        let of_register = case["shows"]["of"] == "register";
+        assert_eq!(matches!(read.content, Content::Register(_)), of_register, "{}", case["why"]);
+        assert_eq!(Bundle::Statement(Box::new(read)).to_bytes(), bytes(&case["file"]));
+    }
+    let refused = vectors["refused"].as_array().unwrap();
+    assert!(refused.len() > 40);
+    for case in refused {
+        assert!(verify(case).is_err(), "{}", case["why"]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn what_is_stated_of_a_holding_is_true(bound in 0..300u64, high in 0..300u64) {
         let mut world = World::new();
+    let account = world.account();
         let owned = world.owned(0, 3);
-        let subject = world.subject(true, 3);
+        let subject = world.subject(3);
         let kind = Kind::Between { low: bound, high };
-        let made = Statement::make(subject, kind, (&owned, 0), (&[], 0), &mut world.rng);
+        let made = Notes::make(subject, account, kind, (&owned, 0), (&[], 0), &mut world.rng);
         prop_assert_eq!(made.is_ok(), bound <= 140 && 140 <= high);
         if let Ok(statement) = made {
             prop_assert_eq!(world.verify(&statement, None), Ok(()));

@@ -25,7 +25,9 @@ use sudare_ledger::log::{Absence, Entry, EntryLeaf, NotaryEntry, Receipt};
 use sudare_ledger::messages::account_purpose;
 use sudare_ledger::note::{InvestorSeed, Note, SlotSecrets};
 use sudare_ledger::slot::{SignedSlot, Slot, SlotContext, SlotError};
-use sudare_ledger::snapshot::{AccountEvent, AccountRow, Chain, SnapshotSeed, is_in_tree};
+use sudare_ledger::snapshot::{
+    AccountEvent, AccountRow, Chain, SnapshotSeed, SumNode, SumPath, locator, search_ends_at,
+};
 use sudare_ledger::transaction::{
     Commit, CommitError, LegRef, Transaction, tag_hash, tags_root, tx_id,
 };
@@ -566,8 +568,34 @@ fn chains_leaves_and_roots_of_a_snapshot_are_those_of_the_specification() {
         assert_eq!(u64::from(place), case["place"].as_u64().unwrap());
         let listed: Vec<String> = path.iter().map(|node| hex(&encode(node))).collect();
         assert_eq!(listed, list(&case["path"]).iter().map(string).collect::<Vec<_>>());
-        assert!(is_in_tree(&leaf.node(), place, &path, 4, &root).unwrap());
+        let at = (place, &path);
+        assert!(search_ends_at(&leaf.node(), &leaf.locator, at, (4, &root)).unwrap());
     }
+}
+
+#[test]
+fn searches_in_a_snapshot_end_where_the_specification_says() {
+    let vectors = load("snapshot");
+    let searches = &vectors["searches"];
+    let (mut found, mut absent, mut refused) = (0, 0, 0);
+    for case in list(searches) {
+        let (account, shared) = (point(&case["account"]), point(&case["shared"]));
+        let own = locator(&account, &shared);
+        assert_eq!(own, hash(&case["locator"]));
+        let leaf: SumNode = decode(&bytes(&case["leaf"]), "a leaf").unwrap();
+        let root: SumNode = decode(&bytes(&case["root"]), "a root").unwrap();
+        let path = list(&case["path"]).iter().map(|node| decode(&bytes(node), "a node").unwrap());
+        let path: SumPath = path.collect::<Vec<_>>().try_into().unwrap();
+        let place = u32::try_from(case["place"].as_u64().unwrap()).unwrap();
+        let ends = search_ends_at(&leaf, &own, (place, &path), (4, &root)).unwrap();
+        assert_eq!(ends, case["ends"].as_bool().unwrap(), "{}", case["why"]);
+        match (ends, leaf.first == own) {
+            (true, true) => found += 1,
+            (true, false) => absent += 1,
+            (false, _) => refused += 1,
+        }
+    }
+    assert!(found > 0 && absent > 0 && refused > 0);
 }
 
 #[test]

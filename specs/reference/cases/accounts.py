@@ -45,7 +45,8 @@ class Accounts:
         rows = [(self.account, snapshot.chain(events), total), (self.other, snapshot.chain([]), EMPTY)]
         made = snapshot.Tree(seed, rows)
         heading = snapshot.Heading(
-            NETWORK, world.ASSET, world.terms().hash(), 0, number, NOW + number, 2, 0, made.root(), draw.bytes32()
+            NETWORK, world.ASSET, world.terms().hash(), 0, number, NOW + number, 2, 0, 0, made.locators, made.root(),
+            draw.bytes32(),
         )  # fmt: skip
         return entry, heading, made, seed, draw.bytes32()
 
@@ -129,5 +130,6 @@ def _cases(of, came, went):
     yield "LOG-3", "a snapshot of another entry", whole(entry=1)
     yield "SNP-4", "a leaf with another chain", whole(leaf={"chain": (0, bytes(32))})
     yield "SNP-4", "a leaf with another holding", whole(leaf={"holding": point(5)})
+    yield "SNP-4", "a leaf with another locator", whole(leaf={"locator": bytes(32)})
     yield "SNP-4", "another leaf's place", whole(place=1)
     yield "PKT-5", "shown by another custodian", of.file(at(0), at(2), [], both, node=SENDER)

@@ -252,7 +252,7 @@ def _statement(prove, public, witness):
     clear = dict(public, left_clear="1")
     yield "STM-1", "a unit in clear more", clear, prove(clear, scalars), "claims"
     right = dict(public, right_clear="1")
-    yield "STM-3", "a right total where there is none", right, prove(public, scalars), "statement"
+    yield "STM-1", "a unit in clear to be taken away", right, prove(right, scalars), "claims"
     swapped = dict(public, left=public["left"][::-1])
     yield "TRN-1", "the commitments in another order", swapped, prove(public, scalars), "claims"
     doubled = dict(public, left=public["left"] + public["left"][:1])
@@ -280,6 +280,18 @@ def _holder(prove, public, witness):
     yield "HLD-1", "the notes in another order", swapped, prove(public, scalars), "claims"
     none = dict(public, owners=[])
     yield "HLD-1", "no notes", none, prove(public, scalars), "statement"
+
+
+def _locator(prove, public, witness):
+    scalars = [witness["y"]]
+    other = dict(public, shared=_shifted(public["shared"]))
+    yield "LOC-1", "another shared point", other, prove(other, scalars), "claims"
+    moved = dict(public, key=_shifted(public["key"]))
+    for name, y in (("the first key's secret", scalars), ("its own", [scalars[0] + 1])):
+        yield "LOC-1", f"another key, with {name}", moved, prove(moved, y), "claims"
+    yield "LOC-1", "the row for the key left out", moved, prove(moved, scalars, _without_own(0)), "shape"
+    turned = dict(public, base=public["shared"], shared=public["base"])
+    yield "LOC-1", "base and shared point exchanged", turned, prove(turned, scalars), "claims"
 
 
 def _link(prove, public, witness):
@@ -352,6 +364,7 @@ def _range(prove, public, witness):
 
 
 SPECIAL = {
-    "OWN": _owner, "AMT": _amount, "SPD": _spend, "BAL": _balance, "STM": _statement, "HLD": _holder, "LNK": _link, "WRP": _wrap, "POP": _possession,
+    "OWN": _owner, "AMT": _amount, "SPD": _spend, "BAL": _balance, "STM": _statement, "HLD": _holder, "LOC": _locator,
+    "LNK": _link, "WRP": _wrap, "POP": _possession,
     "TAG": _tag, "RNG": _range,
 }  # fmt: skip

@@ -14,6 +14,7 @@ PROTOCOLS = {
     "LNK": "sudare/leg-links/v1",
     "STM": "sudare/statement/v1",
     "HLD": "sudare/statement/v1",
+    "LOC": "sudare/register-statement/v1",
 }
 
 
@@ -59,6 +60,8 @@ def relation_of(kind, public, on):
         return relations.statement(public["kind"], numbers, left, right, public["limbs"]), None
     if kind == "HLD":
         return relations.holder(on, public["account"], public["owners"])
+    if kind == "LOC":
+        return relations.locator(public["key"], public["base"], public["shared"]), None
     if kind == "WRP":
         sections = [(item["ephemeral"], item["wraps"], item["keys"]) for item in public["sections"]]
         return relations.wrap(sections), None
@@ -194,6 +197,9 @@ def _statements():
         ("Share", [2**32 - 1, 2**32 - 1], [40], [], 40),
         ("Differ", [0], [30, 12], [42], 0),
         ("Differ", [9], [30], [12], 9),
+        ("AtLeast", [4], [30, 12], [30], 8),
+        ("AtMost", [3], [30], [20, 10], 2),
+        ("Between", [0, 9], [70], [65], 0),
     )
     for kind, numbers, values, against, clear in shapes:
         draw = Draw(f"STM {kind} {numbers}")
@@ -202,9 +208,11 @@ def _statements():
         total, other = sum(values), sum(against) + clear
         hidden, counter = (sum(side[1]) for side in sides)
         differences = {
-            "AtLeast": lambda: [(total - numbers[0], hidden)],
-            "AtMost": lambda: [(numbers[0] - total, -hidden)],
-            "Between": lambda: [(total - numbers[0], hidden), (numbers[1] - total, -hidden)],
+            "AtLeast": lambda: [(total - other - numbers[0], hidden - counter)],
+            "AtMost": lambda: [(numbers[0] - total + other, counter - hidden)],
+            "Between": lambda: [
+                (total - other - numbers[0], hidden - counter), (numbers[1] - total + other, counter - hidden)
+            ],
             "Share": lambda: [(numbers[1] * total - numbers[0] * other, numbers[1] * hidden - numbers[0] * counter)],
             "Differ": lambda: [(total - other - numbers[0], hidden - counter)],
         }[kind]()
@@ -252,6 +260,14 @@ def _holders():
         yield "HLD", f"{count} notes", {"account": group.encode(account), "owners": owners}, {"t": t, "s": s}
 
 
+def _locators():
+    for number in range(2):
+        draw = Draw(f"LOC {number}")
+        y, base = draw.scalar(), draw.point()
+        public = {"key": point(y), "base": group.encode(base), "shared": group.encode(group.mul(y, base))}
+        yield "LOC", f"pair {number}", public, {"y": y}
+
+
 def _wraps():
     for counts in ((3, 1, 2), (1,), (72, 2)):
         draw = Draw(f"WRP {counts}")
@@ -285,4 +301,7 @@ def _ranges():
         yield "RNG", f"{len(values)} outputs", {"commitments": commitments}, {"v": values, "r": blindings}
 
 
-MAKERS = (_owners, _amounts, _spends, _balances, _statements, _holders, _links, _wraps, _possessions, _tags, _ranges)
+MAKERS = (
+    _owners, _amounts, _spends, _balances, _statements, _holders, _locators, _links, _wraps, _possessions, _tags,
+    _ranges,
+)  # fmt: skip

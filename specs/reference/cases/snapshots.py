@@ -28,9 +28,10 @@ def snapshots():
     live = sum(blinding for _, _, blinding in notes)
     sum_blinding = (tree.blinding + live) % group.L
     root = tree.root()
-    assert root[32:] == group.encode(group.commit(SUPPLY, sum_blinding))
+    assert root[32:64] == group.encode(group.commit(SUPPLY, sum_blinding))
     heading = snapshot.Heading(
-        world.NETWORK, world.ASSET, world.terms().hash(), 0, 2, world.NOW, 4, SUPPLY, root, draw.bytes32()
+        world.NETWORK, world.ASSET, world.terms().hash(), 0, 2, world.NOW, 4, SUPPLY + 90, SUPPLY, tree.locators, root,
+        draw.bytes32(),
     )  # fmt: skip
     keys = snapshot.readers(world.epoch())
     made = lambda heading=heading, keys=keys, blinding=sum_blinding: snapshot.entry(
@@ -39,7 +40,7 @@ def snapshots():
     accounts = []
     for (account, events, total), (listed, _, _) in zip(rows, notes, strict=True):
         leaf, place, path = tree.prove(account)
-        assert snapshot.is_in_tree(leaf.node(), place, path, 4, root)
+        assert snapshot.search_ends_at(leaf.node(), leaf.locator, place, path, 4, root)
         accounts.append({
             "account": account, "events": listed, "count": events[0], "head": events[1], "sum": group.encode(total),
             "leaf": leaf.encode(), "place": place, "path": path, "blinding": scalar_hex(snapshot.blinding(seed, account)),
@@ -47,11 +48,39 @@ def snapshots():
     return hexed({
         "network": world.NETWORK, "signed_terms": world.terms().signed(world.REGISTRAR.seed), "asset": world.ASSET,
         "seed": seed, "accounts": accounts, "root": root, "heading": heading.encode(), "heading_hash": heading.hash(),
+        "searches": [_search(*case) for case in _searches(tree, draw)],
         "registrar": world.MASTER["registrar"], "entry": made(),
         "refused": [
             {"rule": rule, "why": why, "entry": entry} for rule, why, entry in _refused(heading, keys, sum_blinding, made)
         ],
     })  # fmt: skip
+
+
+def _search(tree, why, account, node, place, path):
+    """Whether the account's search ends at the leaf."""
+    ends = snapshot.search_ends_at(node, tree.locator(account), place, path, 4, tree.root())
+    return {
+        "why": why, "account": account, "shared": tree.shared(account), "locator": tree.locator(account), "leaf": node,
+        "place": place, "path": path, "root": tree.root(), "ends": ends,
+    }  # fmt: skip
+
+
+def _searches(tree, draw):
+    """(tree, why, account, leaf, place, path), in the tree and in one that is not in order."""
+    at = lambda tree, place: (tree.levels[0][place], place, tree.path(place))
+    for leaf in tree.leaves:
+        place = tree.prove(leaf.account)[1]
+        yield tree, "an account that is there", leaf.account, *tree.search(leaf.account)
+        yield tree, "beside it", leaf.account, *at(tree, place ^ 1)
+    for _ in range(6):
+        account = point(draw.scalar())
+        for place in range(4):
+            yield tree, "an account that is not there", account, *at(tree, place)
+    wrong = tree.disordered()
+    for place in range(2):
+        for leaf in wrong.leaves:
+            if leaf.node() == wrong.levels[0][place]:
+                yield wrong, "a leaf out of order", leaf.account, *at(wrong, place)
 
 
 def _refused(heading, keys, blinding, made):

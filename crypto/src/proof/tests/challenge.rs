@@ -108,6 +108,7 @@ fn proofs_and_transcripts_are_frozen() {
             "a53aabfe65766b8ffd12b905378b8132944182c1d1e1e2975e90972ce849e360",
         ),
         ("holder, 2 notes", "0ba162e27c0171ad7f1e935d37491e58d00331aa04fe721263dfddc6810d6597"),
+        ("locator", "5cb35edd627a15c90ed56fba6046f0f9f8b1c626ae3a026c8b06a400cac02503"),
         ("range, 1 outputs", "b03bdd404026e74bcd23ccee16749b168fb921f4b046a929f081d12883247d14"),
     ];
     let expected = expected.map(|(name, hash)| (name.to_owned(), hash.to_owned()));

@@ -9,7 +9,7 @@ use curve25519_dalek::traits::Identity;
 use crate::encoding::encode;
 use crate::point::B;
 use crate::proof::{
-    amount, balance, holder, links, owner, possession, spend, statement, tag, wrap,
+    amount, balance, holder, links, locator, owner, possession, spend, statement, tag, wrap,
 };
 use crate::{Encoded, Hash};
 
@@ -158,6 +158,7 @@ public! {
     holder::Statement { account, owners }
     links::Statement { links }
     links::Link { owner, commitment, tag, rerandomised }
+    locator::Statement { key, base, shared }
     owner::Statement { owner, ephemeral, identities, keys }
     possession::Statement { key, purpose }
     spend::Statement { inputs, keys }

@@ -9,7 +9,7 @@ use crate::linear::Relation;
 use crate::point::{B, B_BLINDING, G, commit};
 use crate::proof::statement::Kind;
 use crate::proof::{
-    amount, balance, holder, links, owner, possession, range, spend, statement, tag, wrap,
+    amount, balance, holder, links, locator, owner, possession, range, spend, statement, tag, wrap,
 };
 use crate::{Claims, Encoded, Hash, LedgerTranscript, RistrettoPoint, Scalar, Secret};
 
@@ -97,7 +97,7 @@ impl<S: Public + 'static> From<Example<S>> for Case {
 
 /// All relations in all shapes.
 pub(super) fn all() -> Vec<Case> {
-    let mut cases = vec![possession(), tag()];
+    let mut cases = vec![possession(), tag(), locator()];
     cases.extend((1..=4).map(owner));
     for count in 1..=3 {
         cases.push(links(count));
@@ -112,6 +112,9 @@ pub(super) fn all() -> Vec<Case> {
         totals(Kind::AtLeast { bound: 3 }, 1, 0),
         totals(Kind::AtMost { bound: 100 }, 2, 0),
         totals(Kind::Between { low: 5, high: 40 }, 3, 0),
+        totals(Kind::AtLeast { bound: 3 }, 2, 1),
+        totals(Kind::AtMost { bound: 100 }, 1, 1),
+        totals(Kind::Between { low: 5, high: 40 }, 2, 1),
         totals(Kind::Share { numerator: 2, denominator: 7 }, 2, 2),
         totals(Kind::Share { numerator: 1, denominator: 20 }, 2, 0),
         totals(Kind::Differ { by: 0 }, 2, 2),
@@ -133,6 +136,7 @@ pub(super) fn one_each() -> Vec<Case> {
         balance(2, 2),
         totals(Kind::Between { low: 5, high: 40 }, 2, 0),
         holder(2),
+        locator(),
         range(1),
     ]
 }
@@ -401,9 +405,12 @@ fn totals(kind: Kind, left: usize, right: usize) -> Case {
     );
     // Each difference and its blinding; the higher limb is zero.
     let differences = match kind {
-        Kind::AtLeast { bound } => vec![(left_value - bound, l)],
-        Kind::AtMost { bound } => vec![(bound - left_value, -l)],
-        Kind::Between { low, high } => vec![(left_value - low, l), (high - left_value, -l)],
+        Kind::AtLeast { bound } => vec![(left_value - right_value - bound, l - r)],
+        Kind::AtMost { bound } => vec![(bound + right_value - left_value, r - l)],
+        Kind::Between { low, high } => {
+            let change = left_value - right_value;
+            vec![(change - low, l - r), (high - change, r - l)]
+        }
         Kind::Share { numerator: p, denominator: q } => {
             let value = u64::from(q) * left_value - u64::from(p) * right_value;
             vec![(value, Scalar::from(q) * l - Scalar::from(p) * r)]
@@ -455,6 +462,29 @@ fn possession() -> Case {
         on_transcript: false,
         verify: |s, proof, _, claims| Ok(possession::verify(s, &parse(proof)?, claims)?),
         rows: |s| Some(possession::relation(s)),
+    }
+    .into()
+}
+
+/// [LOC].
+fn locator() -> Case {
+    let rng = &mut rng(18);
+    let (secret, base) = (Secret::random(rng), RistrettoPoint::random(rng));
+    let shared = Encoded::of(&(base * secret.0));
+    let statement = locator::Statement { key: secret.public(), base: Encoded::of(&base), shared };
+    let proof = locator::prove(&statement, &secret, &mut transcript(), rng).unwrap();
+    Example {
+        name: "locator".into(),
+        relation: locator::NAME,
+        joint: Vec::new(),
+        statement,
+        proof: encode(&proof),
+        witness: vec![secret.0],
+        on_transcript: true,
+        verify: |s, proof, transcript, claims| {
+            Ok(locator::verify(s, &parse(proof)?, transcript, claims)?)
+        },
+        rows: |s| Some(locator::relation(s)),
     }
     .into()
 }

@@ -38,12 +38,11 @@ fn accepted(kind: Kind, left: &Total, right: &Total, proof: &Proof) -> Result<()
 fn holds(kind: Kind, left: &[u64], right: &[u64], clear: u64) -> Option<bool> {
     let sum = |values: &[u64]| values.iter().map(|value| u128::from(*value)).sum::<u128>();
     let (l, r) = (sum(left), sum(right) + u128::from(clear));
-    let alone = right.is_empty() && clear == 0;
     match kind {
-        Kind::AtLeast { bound } => alone.then_some(l >= bound.into()),
-        Kind::AtMost { bound } => alone.then_some(l <= bound.into()),
+        Kind::AtLeast { bound } => Some(l >= r + u128::from(bound)),
+        Kind::AtMost { bound } => Some(l <= r + u128::from(bound)),
         Kind::Between { low, high } => {
-            (alone && low <= high).then_some(l >= low.into() && l <= high.into())
+            (low <= high).then_some(l >= r + u128::from(low) && l <= r + u128::from(high))
         }
         Kind::Share { numerator: p, denominator: q } => {
             (0 < p && p <= q).then_some(u128::from(q) * l >= u128::from(p) * r)
@@ -83,6 +82,14 @@ fn a_statement_is_proved_up_to_its_bound_and_not_beyond() {
     agrees(Kind::Share { numerator: 1, denominator: u32::MAX }, &[MAX, MAX], &[1], 0);
     agrees(Kind::Share { numerator: 1, denominator: 20 }, &[5], &[], 100);
     agrees(Kind::Share { numerator: 1, denominator: 20 }, &[4], &[], 100);
+    // Differences of two totals.
+    for bound in [0, 1, 2, 3, MAX] {
+        for right in [2, 3, 4, 5] {
+            agrees(Kind::AtLeast { bound }, &[5], &[right], 1);
+            agrees(Kind::AtMost { bound }, &[5], &[right], 1);
+            agrees(Kind::Between { low: 1, high: bound }, &[5], &[right], 0);
+        }
+    }
     for by in [0, 1, 2, MAX] {
         agrees(Kind::Differ { by }, &[MAX, 1], &[MAX], 0);
         agrees(Kind::Differ { by }, &[MAX], &[], 0);
@@ -99,7 +106,6 @@ fn numbers_that_make_no_statement_are_refused_by_prover_and_verifier() {
         Kind::Share { numerator: 3, denominator: 2 },
         Kind::Share { numerator: 0, denominator: 0 },
         Kind::Between { low: 2, high: 1 },
-        Kind::AtLeast { bound: 1 },
     ] {
         assert!(made(kind, &[5], &[], 7).is_err(), "{kind:?}");
         assert_eq!(accepted(kind, &left, &right, &honest), Err(Rejected::Shape(NAME)), "{kind:?}");

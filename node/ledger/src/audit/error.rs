@@ -300,12 +300,14 @@ pub enum Fault {
     #[error("{0}")]
     Snapshot(#[from] SnapshotError),
     /// A snapshot that states another supply than the log's.
-    #[error("it states a supply of {stated}, minted less burned is {found}")]
+    #[error(
+        "it states {} minted and a supply of {}, in the entries before are {} and {}", stated.0, stated.1, found.0, found.1
+    )]
     SnapshotSupply {
-        /// As it states.
-        stated: u64,
-        /// In the entries before.
-        found: u64,
+        /// What it says was minted, and of it not burned.
+        stated: (u128, u64),
+        /// The same in the entries before.
+        found: (u128, u64),
     },
     /// A snapshot that does not hold what the log does.
     #[error(

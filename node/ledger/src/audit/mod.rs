@@ -391,16 +391,17 @@ impl<R: CryptoRngCore> Core<R> {
 
     /// Enforces [SNP-1], [SNP-4] and, as far as the keys allow, [SNP-3].
     fn take_snapshot(&mut self, tx: &Tx<'_>, entry: u64, snapshot: &Snapshot) -> Result<(), Stop> {
-        let Heading { number, at, supply, .. } = snapshot.heading;
+        let Heading { number, at, minted, supply, .. } = snapshot.heading;
         let expected = self.progress.snapshots;
         let before = expected.checked_sub(1).map(|last| SNAPSHOTS.get(tx, &Be(last.into())));
         let latest = before.transpose()?.flatten().map_or(0, |before| before.at);
         if number != expected || at < latest {
             return Err(Fault::SnapshotOrder { found: number, expected }.into());
         }
-        let found = self.progress.supply.outstanding().ok_or(Fault::Supply)?;
-        if supply != found {
-            return Err(Fault::SnapshotSupply { stated: supply, found }.into());
+        let outstanding = self.progress.supply.outstanding().ok_or(Fault::Supply)?;
+        let (stated, found) = ((minted, supply), (self.progress.supply.minted, outstanding));
+        if stated != found {
+            return Err(Fault::SnapshotSupply { stated, found }.into());
         }
         let terms = self.versions.newest()?;
         let mut claims = Claims::new();

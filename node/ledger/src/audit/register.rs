@@ -306,7 +306,8 @@ pub(super) fn recompute(kv: &dyn Kv, heading: &Heading, seed: &SnapshotSeed) -> 
         }));
     }
     let leaves = seed.leaves(&rows).map_err(Fault::from)?;
-    if leaves.size() != heading.leaves || leaves.root() != Some(heading.root) {
+    let same = leaves.size() == heading.leaves && leaves.locators == heading.locators;
+    if !same || leaves.root() != Some(heading.root) {
         return Err(Fault::SnapshotRoot.into());
     }
     Ok(())

@@ -9,7 +9,7 @@ use sudare_disclosure::AssetCore;
 
 use super::{PacketError, Place, ReadOutput, ShownOutput};
 use crate::note::NoteId;
-use crate::snapshot::{AccountEvent, Chain, Heading, SnapshotLeaf, SumPath, is_in_tree};
+use crate::snapshot::{AccountEvent, Chain, Heading, SnapshotLeaf, SumPath, search_ends_at};
 use crate::tree::Checkpoint;
 
 /// The most events, and the most notes held at the beginning, of one packet.
@@ -198,7 +198,8 @@ impl ShownSnapshot {
             return Err(PacketError::OtherSnapshot);
         }
         self.place.check(&self.heading.leaf(self.place.body), under)?;
-        match is_in_tree(&self.leaf.node(), self.number, &self.path, *leaves, root) {
+        let (node, at) = (self.leaf.node(), (self.number, &self.path));
+        match search_ends_at(&node, &self.leaf.locator, at, (*leaves, root)) {
             Ok(true) => Ok(()),
             _ => Err(PacketError::Leaf),
         }

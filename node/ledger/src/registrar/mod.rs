@@ -36,7 +36,7 @@ use crate::transaction::TxId;
 pub use asset_log::{LogError, origin};
 pub use issue::IssueOrder;
 pub use issue_leg::IssueDraft;
-pub use snapshot::SnapshotView;
+pub use snapshot::{SnapshotSecrets, SnapshotView};
 pub use state::{
     ALLOTMENTS_MAX, Account, Allotment, Asset, Discrepancy, Evidence, Halt, Issue, IssueState,
     LegKey, LegState, NoteRow, Reading, Redemption, RedemptionKey, RedemptionState, RequestKey,

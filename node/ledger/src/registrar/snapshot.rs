@@ -3,7 +3,9 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use rand_core::RngCore;
 use sudare_crypto::encoding::{Version, encode};
-use sudare_crypto::{Bounded, Encoded, Hash, NodeId, RistrettoPoint, Scalar, Secret, numbered};
+use sudare_crypto::{
+    Bounded, Encoded, Hash, NodeId, RistrettoPoint, Scalar, Secret, numbered, pairs,
+};
 use sudare_disclosure::AssetId;
 
 use super::assets::version;
@@ -16,17 +18,17 @@ use crate::messages::Reason;
 use crate::packet::{Place, ShownSnapshot};
 use crate::role::Moment;
 use crate::snapshot::{
-    AccountEvent, AccountRow, Chain, Heading, Leaves, Snapshot, SnapshotLeaf, SnapshotSeed,
-    SumNode, events_of,
+    AccountEvent, AccountRow, Chain, Heading, Leaves, Snapshot, SnapshotError, SnapshotLeaf,
+    SnapshotSeed, SumNode, SumPath, events_of, locator,
 };
+use crate::statement::{Located, ShownHeading, ShownLeaf};
 
 /// Each account's chain of events.
 const CHAINS: Table<(AssetId, Encoded), Chain> = Table::new(b'A', "account chain");
 /// Each account's events, by number. Rows are never changed nor deleted.
 const EVENTS: Table<(AssetId, Encoded, Be), AccountEvent> = Table::new(b'B', "account event");
-/// The leaves of an asset's snapshots, with their places. Rows are never changed nor deleted.
-const LEAVES: Table<(AssetId, Be, Encoded), (SnapshotLeaf, u32)> =
-    Table::new(b'D', "snapshot leaf");
+/// The leaves of an asset's snapshots. Rows are never changed nor deleted.
+const LEAVES: Table<(AssetId, Be, Encoded), LeafRow> = Table::new(b'D', "snapshot leaf");
 /// The nodes of snapshots' trees by level, from the leaves up, and place. Rows are never changed nor deleted.
 const NODES: Table<(AssetId, Be, u8, Be), SumNode> = Table::new(b'E', "snapshot node");
 /// The snapshots of an asset. Rows are never changed nor deleted.
@@ -38,6 +40,31 @@ struct Taken {
     entry: u64,
     heading: Heading,
     seed: SnapshotSeed,
+    /// That of the root's sum.
+    blinding: Secret,
+}
+
+/// An account in a snapshot that was taken.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+struct LeafRow {
+    leaf: SnapshotLeaf,
+    /// Which of the leaves it is.
+    place: u32,
+    /// What the account held, atomic units.
+    held: u64,
+    /// The blinding of the leaf's commitment to that.
+    blinding: Secret,
+}
+
+/// A snapshot with the secrets of which its registrar makes statements.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct SnapshotSecrets {
+    /// The snapshot.
+    pub shown: ShownHeading,
+    /// `x`, under which accounts have their locators.
+    pub locating: Secret,
+    /// The blinding of the root's sum.
+    pub blinding: Secret,
 }
 
 /// A snapshot, as its registrar's operator sees it.
@@ -68,9 +95,14 @@ impl Registrar {
         let epoch = terms.policy.epoch_at(moment.now).ok_or(Reason::StaleTerms)?;
         let rng = &mut moment.rng();
         let seed = SnapshotSeed::random(rng);
-        let (rows, notes) = rows(tx, id)?;
-        let leaves = seed.leaves(&rows).map_err(|_| Reason::TooLarge)?;
-        let blinding = Secret(notes.0 + leaves.blinding.0);
+        let rows = rows(tx, id)?;
+        let (rows, held): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        let leaves = seed.leaves(&rows).map_err(|error| match error {
+            SnapshotError::Leaves => Reason::TooLarge,
+            _ => Reason::Internal,
+        })?;
+        let notes: Scalar = held.iter().map(|held| held.blinding.0).sum();
+        let blinding = Secret(notes + leaves.blinding.0);
         let number = Self::snapshots(tx, id)?.len();
         let mut nonce = [0; 32];
         rng.fill_bytes(&mut nonce);
@@ -83,7 +115,9 @@ impl Registrar {
             number: u32::try_from(number).map_err(|_| Reason::TooLarge)?,
             at: moment.now,
             leaves: leaves.size(),
+            minted: asset.minted,
             supply: u64::try_from(asset.outstanding()).map_err(|_| Reason::TooLarge)?,
+            locators: leaves.locators,
             root: leaves.root().ok_or(Reason::Internal)?,
             nonce,
         };
@@ -91,8 +125,8 @@ impl Registrar {
         let snapshot = snapshot.map_err(|_| Reason::Internal)?;
         let entry = self.append(tx, id, &Entry::Snapshot(Box::new(snapshot)))?;
         let key = (id, Be(u64::from(heading.number)));
-        keep(tx, &key, &leaves).ok_or(Reason::Internal)?;
-        SNAPSHOTS.put(tx, &key, &Taken { entry, heading, seed });
+        keep(tx, &key, (&seed, &leaves), held).ok_or(Reason::Internal)?;
+        SNAPSHOTS.put(tx, &key, &Taken { entry, heading, seed, blinding });
         Ok(())
     }
 
@@ -113,21 +147,67 @@ impl Registrar {
         let newest = || Ok(Self::snapshots(kv, id)?.last().map(|view| view.number));
         let number = number.map_or_else(newest, |number| Ok::<_, StorageError>(Some(number)))?;
         let Some(number) = number.map(|number| Be(number.into())) else { return Ok(None) };
-        let Some(Taken { entry, heading, seed }) = SNAPSHOTS.get(kv, &(id, number))? else {
+        let Some(Taken { entry, heading, seed, .. }) = SNAPSHOTS.get(kv, &(id, number))? else {
             return Ok(None);
         };
-        let Some((leaf, place)) = LEAVES.get(kv, &(id, number, account))? else { return Ok(None) };
-        let levels = u8::try_from(heading.leaves.trailing_zeros()).unwrap_or(u8::MAX);
-        let (mut path, mut at) = (Vec::new(), u64::from(place));
-        for level in 0..levels {
-            let node = NODES.get(kv, &(id, number, level, Be(at ^ 1)))?;
-            path.push(node.ok_or(StorageError::Damaged("snapshot node"))?);
-            at /= 2;
-        }
-        let path = Bounded::new(path).map_err(|_| StorageError::Damaged("snapshot"))?;
+        let Some(row) = LEAVES.get(kv, &(id, number, account))? else { return Ok(None) };
+        let (leaf, number, path) =
+            (row.leaf, row.place, path(kv, (id, number), &heading, row.place)?);
         let blinding = seed.blinding(&account);
-        let shown = Place::of(&Self::entry_proof(kv, id, entry, size)?);
-        Ok(Some(ShownSnapshot { heading, place: shown, leaf, number: place, path, blinding }))
+        let place = Place::of(&Self::entry_proof(kv, id, entry, size)?);
+        Ok(Some(ShownSnapshot { heading, place, leaf, number, path, blinding }))
+    }
+
+    /// Where the search for a registered account ends in a snapshot, with what it holds if it has a leaf; none if there is no such
+    /// snapshot or account.
+    ///
+    /// (!) For the account's custodian and the registrar alone. Of an account that nobody has shown to possess, `x*A` is told to
+    /// nobody: it would give away where accounts are whose keys differ from its by a known number.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`] if the log has no such size, or the store fails.
+    pub fn shown_leaf(
+        kv: &(impl Kv + ?Sized),
+        (id, account): (AssetId, Encoded),
+        number: u32,
+        size: u64,
+    ) -> Result<Option<ShownLeaf>, LogError> {
+        let key = (id, Be(number.into()));
+        let (taken, known) = (SNAPSHOTS.get(kv, &key)?, ACCOUNTS.get(kv, &(id, account))?);
+        let (Some(Taken { entry, heading, seed, .. }), Some(_)) = (taken, known) else {
+            return Ok(None);
+        };
+        let damaged = |_| StorageError::Damaged("account");
+        let shared = account.decompress().map_err(damaged)? * seed.locating().0;
+        let shared = Encoded::of(&shared);
+        let (leaf, number) = search(kv, key, &heading, &locator(&account, &shared))?;
+        let path = path(kv, key, &heading, number)?;
+        let held = LEAVES.get(kv, &(id, key.1, account))?;
+        let holding = held.map(|row| (row.held, row.blinding));
+        let located = Located { snapshot: 0, account, shared, leaf, number, path };
+        let place = Place::of(&Self::entry_proof(kv, id, entry, size)?);
+        Ok(Some(ShownLeaf { shown: ShownHeading { heading, place }, located, holding }))
+    }
+
+    /// A snapshot with its secrets; none if there is no such snapshot.
+    ///
+    /// (!) For the registrar alone.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`] if the log has no such size, or the store fails.
+    pub fn snapshot_secrets(
+        kv: &(impl Kv + ?Sized),
+        id: AssetId,
+        number: u32,
+        size: u64,
+    ) -> Result<Option<SnapshotSecrets>, LogError> {
+        let Some(taken) = SNAPSHOTS.get(kv, &(id, Be(number.into())))? else { return Ok(None) };
+        let Taken { entry, heading, seed, blinding } = taken;
+        let place = Place::of(&Self::entry_proof(kv, id, entry, size)?);
+        let (shown, locating) = (ShownHeading { heading, place }, seed.locating());
+        Ok(Some(SnapshotSecrets { shown, locating, blinding }))
     }
 
     /// The custodian of a registered account.
@@ -180,11 +260,24 @@ impl Registrar {
     }
 }
 
+/// What an account holds, with the blinding of its live notes' commitments together.
+struct Held {
+    quantity: u64,
+    blinding: Secret,
+}
+
 /// Keeps a snapshot's leaves and nodes, from which it is shown to each account's custodian.
-fn keep(tx: &Tx<'_>, (asset, number): &(AssetId, Be), leaves: &Leaves) -> Option<()> {
-    for leaf in &leaves.leaves {
-        let place = leaves.place(leaf)?;
-        LEAVES.put(tx, &(*asset, *number, leaf.account), &(leaf.clone(), place));
+fn keep(
+    tx: &Tx<'_>,
+    (asset, number): &(AssetId, Be),
+    (seed, leaves): (&SnapshotSeed, &Leaves),
+    held: Vec<Held>,
+) -> Option<()> {
+    for (leaf, held) in pairs(&leaves.leaves, &held)? {
+        let blinding = Secret(held.blinding.0 + seed.blinding(&leaf.account).0);
+        let (leaf, place, held) = (leaf.clone(), leaves.place(leaf)?, held.quantity);
+        let key = (*asset, *number, leaf.account);
+        LEAVES.put(tx, &key, &LeafRow { leaf, place, held, blinding });
     }
     for (level, nodes) in numbered(leaves.levels()) {
         let mut place = 0u64;
@@ -194,6 +287,54 @@ fn keep(tx: &Tx<'_>, (asset, number): &(AssetId, Be), leaves: &Leaves) -> Option
         }
     }
     Some(())
+}
+
+/// A node of a snapshot's tree: its level above the leaves, and its place there.
+fn node(
+    kv: &(impl Kv + ?Sized),
+    (id, number): (AssetId, Be),
+    level: u8,
+    place: u64,
+) -> Result<SumNode, StorageError> {
+    let node = NODES.get(kv, &(id, number, level, Be(place)))?;
+    node.ok_or(StorageError::Damaged("snapshot node"))
+}
+
+fn levels(heading: &Heading) -> u8 {
+    u8::try_from(heading.leaves.trailing_zeros()).unwrap_or(u8::MAX)
+}
+
+/// The leaf at which the search for a locator ends, with its place.
+fn search(
+    kv: &(impl Kv + ?Sized),
+    key: (AssetId, Be),
+    heading: &Heading,
+    locator: &Hash,
+) -> Result<(SumNode, u32), StorageError> {
+    let mut place = 0u64;
+    for level in (0..levels(heading)).rev() {
+        let right = place << 1 | 1;
+        let is_left = *locator < node(kv, key, level, right)?.first;
+        place = if is_left { place << 1 } else { right };
+    }
+    let number = u32::try_from(place).map_err(|_| StorageError::Damaged("snapshot"))?;
+    Ok((node(kv, key, 0, place)?, number))
+}
+
+/// The path of the leaf at a place.
+fn path(
+    kv: &(impl Kv + ?Sized),
+    key: (AssetId, Be),
+    heading: &Heading,
+    place: u32,
+) -> Result<SumPath, StorageError> {
+    let mut at = u64::from(place);
+    let mut path = Vec::new();
+    for level in 0..levels(heading) {
+        path.push(node(kv, key, level, at ^ 1)?);
+        at /= 2;
+    }
+    Bounded::new(path).map_err(|_| StorageError::Damaged("snapshot"))
 }
 
 /// Links a final leg's events to the chains of its accounts.
@@ -213,20 +354,23 @@ pub(super) fn record_events(
     Ok(())
 }
 
-/// Every account that has had an event, with the sum of its live notes' commitments; and the sum of these notes' blindings.
-fn rows(kv: &(impl Kv + ?Sized), id: AssetId) -> Result<(Vec<AccountRow>, Secret), StorageError> {
-    let (mut rows, mut blinding) = (Vec::new(), Secret(Scalar::ZERO));
+/// Every account that has had an event, with the sum of its live notes' commitments and what that commits to.
+fn rows(kv: &(impl Kv + ?Sized), id: AssetId) -> Result<Vec<(AccountRow, Held)>, StorageError> {
+    let mut rows = Vec::new();
     for_each(kv, &CHAINS, id.0.as_bytes(), |(_, account), chain| {
         let mut sum = RistrettoPoint::default();
+        let mut held = Held { quantity: 0, blinding: Secret(Scalar::ZERO) };
         for_each(kv, &LIVE, &encode(&(id, *account)), |(_, _, note), _| {
             let row = NOTES.get(kv, &(id, *note))?.ok_or(StorageError::Damaged("live note"))?;
             let point = row.note.commitment.decompress();
             sum += point.map_err(|_| StorageError::Damaged("note"))?;
-            blinding.0 += row.blinding.0;
+            held.blinding.0 += row.blinding.0;
+            // What is outstanding fits a u64 ([APR-13]).
+            held.quantity = held.quantity.saturating_add(row.quantity);
             Ok(())
         })?;
-        rows.push(AccountRow { account: *account, chain: *chain, sum });
+        rows.push((AccountRow { account: *account, chain: *chain, sum }, held));
         Ok(())
     })?;
-    Ok((rows, blinding))
+    Ok(rows)
 }

@@ -1,4 +1,4 @@
-//! A Merkle tree whose nodes carry the sum of the commitments below them.
+//! A Merkle tree whose nodes carry the sum of the commitments below them and the least locator, by which leaves are found.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::encode;
@@ -14,6 +14,8 @@ pub struct SumNode {
     pub hash: Hash,
     /// The sum of the commitments.
     pub sum: Encoded,
+    /// The first leaf's locator: whoever searches for one goes right where it is not below the right node's.
+    pub first: Hash,
 }
 
 /// The nodes beside the way from a leaf to the root, from the leaf up.
@@ -30,7 +32,7 @@ impl SumNode {
     /// The node above two.
     fn above(left: &Self, right: &Self, sum: &RistrettoPoint) -> Self {
         let hash = Hash::of(b"sudare/snapshot-node/v1", &[&encode(left), &encode(right)]);
-        Self { hash, sum: Encoded::of(sum) }
+        Self { hash, sum: Encoded::of(sum), first: left.first }
     }
 }
 
@@ -79,17 +81,19 @@ impl SumTree {
     }
 }
 
-/// Whether the leaf stands at `place` of the tree of `leaves` leaves, and its commitment is part of the root's sum.
+/// Whether the search for `locator` in the tree of `leaves` leaves ends at this leaf, at `place`, and its commitment is part of the
+/// root's sum. The leaf is the locator's own if [`SumNode::first`] is; otherwise no leaf is.
+///
+/// Enforces [SNP-5]: a search turns the same way for everybody, so that a root has one answer to each locator.
 ///
 /// # Errors
 ///
 /// [`Malformed`] if a sum does not decode.
-pub fn is_in_tree(
+pub fn search_ends_at(
     leaf: &SumNode,
-    place: u32,
-    path: &SumPath,
-    leaves: u32,
-    root: &SumNode,
+    locator: &Hash,
+    (place, path): (u32, &SumPath),
+    (leaves, root): (u32, &SumNode),
 ) -> Result<bool, Malformed> {
     let levels = usize::try_from(leaves.trailing_zeros()).unwrap_or(usize::MAX);
     if !leaves.is_power_of_two() || path.len() != levels || place >= leaves {
@@ -98,7 +102,11 @@ pub fn is_in_tree(
     let (mut node, mut sum, mut at) = (*leaf, leaf.sum.decompress()?, place);
     for beside in path.iter() {
         sum += beside.sum.decompress()?;
-        let (left, right) = if at.is_multiple_of(2) { (&node, beside) } else { (beside, &node) };
+        let is_left = at.is_multiple_of(2);
+        let (left, right) = if is_left { (&node, beside) } else { (beside, &node) };
+        if is_left != (*locator < right.first) {
+            return Ok(false);
+        }
         node = SumNode::above(left, right, &sum);
         at /= 2;
     }

@@ -8,6 +8,7 @@ mod checkpoint;
 mod fork;
 mod packet;
 mod receipt;
+mod register;
 mod statement;
 
 use std::io::Read;
@@ -24,7 +25,7 @@ use super::asset::read;
 use super::{Failure, Output};
 
 pub(super) use checkpoint::{open_checkpoint, read_checkpoint};
-pub(super) use statement::{NOT_SHOWN, StatementView};
+pub(super) use statement::StatementView;
 
 /// What to verify, and what its reader knows.
 #[derive(Debug, Args)]

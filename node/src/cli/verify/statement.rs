@@ -5,14 +5,14 @@ use serde::Serialize;
 use sudare_crypto::Hash;
 use sudare_crypto::encoding::decode;
 use sudare_crypto::proof::statement::Kind;
-use sudare_ledger::statement::{Known, Statement, Subject};
+use sudare_ledger::statement::{Content, Known, Notes, Statement, Subject};
 use sudare_ledger::tree::ConsistencyProof;
 
 use super::super::asset::read;
+use super::register::RegisterView;
 use super::{Failure, Output, Report, VerifyArgs, digits, failed, read_checkpoint};
 
 const KIND: &str = "statement";
-pub(in crate::cli) const NOT_SHOWN: &str = "that the notes are still unspent, that they are all the account has, and any number given in clear; the register decides that";
 
 /// A statement in words.
 #[derive(Debug, Serialize)]
@@ -21,11 +21,19 @@ pub(in crate::cli) struct StatementView {
     pub code: String,
     pub entries: u64,
     pub root: String,
-    pub account: Option<String>,
     pub recipient: String,
     pub nonce: String,
     pub statement: String,
-    pub notes: usize,
+    #[serde(flatten)]
+    pub of: Of,
+}
+
+/// What a statement is of.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::cli) enum Of {
+    Notes { account: Option<String>, count: usize },
+    Register(RegisterView),
 }
 
 pub(super) fn verify(
@@ -61,26 +69,28 @@ pub(super) fn verify(
         Some(_) => "the checkpoint as of one log with yours",
         None => "the registrar's signature under the checkpoint, which others may not have seen",
     };
-    let verified = format!(
-        "{log}; each note in its leg and that leg in the log; the proofs, made for this recipient"
-    );
     let view = StatementView::of(statement);
-    let text = view.text();
-    Report { kind: KIND, view, text, verified, not_shown: NOT_SHOWN }.print(output)
+    let places = match view.of {
+        Of::Notes { .. } => "each note in its leg and that leg in the log",
+        Of::Register(_) => "each snapshot in the log and each account where its search ends",
+    };
+    let verified = format!("{log}; {places}; the proofs, made for this recipient");
+    let (text, not_shown) = (view.text(), view.not_shown());
+    Report { kind: KIND, view, text, verified, not_shown }.print(output)
 }
 
-/// Whether it was made for this reader, and for the question that was asked.
+/// Enforces [STM-6]: it was made for this reader, and for the question that was asked.
 fn addressed(args: &VerifyArgs, subject: &Subject, recipient: &str) -> Result<(), Failure> {
     let made_for = subject.recipient.as_str();
     if made_for != recipient {
-        let other =
-            format!("the statement was made for {made_for:?}, not {recipient:?}: refuse it");
+        let other = format!(
+            "[STM-6] the statement was made for {made_for:?}, not {recipient:?}: refuse it"
+        );
         return Err(failed(&args.file, other));
     }
     let nonce = args.nonce.as_deref().map(|nonce| digits(nonce, "a statement's nonce"));
     if nonce.transpose()?.is_some_and(|nonce| nonce.0 != subject.nonce) {
-        let other =
-            "the statement carries another nonce than yours: refuse it, ask for one with yours";
+        let other = "[STM-6] the statement carries another nonce than yours: refuse it, ask for one with yours";
         return Err(failed(&args.file, other));
     }
     Ok(())
@@ -97,51 +107,75 @@ fn known(args: &VerifyArgs) -> Result<Option<Known>, Failure> {
 
 impl StatementView {
     pub(in crate::cli) fn of(statement: &Statement) -> Self {
-        let Subject { core, checkpoint, account, recipient, nonce, .. } = &statement.subject;
+        let Subject { core, checkpoint, recipient, nonce, .. } = &statement.subject;
         let checkpoint = checkpoint.unverified();
+        let (said, of) = match &statement.content {
+            Content::Notes(notes) => {
+                let account = notes.account.map(|account| format!("{account:?}"));
+                (said(notes), Of::Notes { account, count: notes.left.outputs.len() })
+            }
+            Content::Register(register) => {
+                (super::register::said(register), Of::Register(RegisterView::of(register)))
+            }
+        };
         Self {
             asset: core.id().to_string(),
             code: core.code.to_string(),
             entries: checkpoint.size,
             root: checkpoint.root.to_string(),
-            account: account.map(|account| format!("{account:?}")),
             recipient: recipient.to_string(),
             nonce: Hash(*nonce).to_string(),
-            statement: said(statement),
-            notes: statement.left.outputs.len(),
+            statement: said,
+            of,
         }
     }
 
     pub(in crate::cli) fn text(&self) -> String {
-        let holder = self.account.as_deref().unwrap_or("nobody named");
+        let Self { asset, code, entries, root, recipient, nonce, statement, of } = self;
+        let what = match of {
+            Of::Notes { account, count } => {
+                let holder = account.as_deref().unwrap_or("nobody named");
+                format!("notes of account {holder} are {statement}; {count} note(s)")
+            }
+            Of::Register(view) => format!("{statement}\n{}", view.text()),
+        };
         format!(
-            "of {} ({}), under {} entries with root {}\nnotes of account {holder} are {}; {} note(s)\nmade for {:?}, nonce {}",
-            self.code,
-            self.asset,
-            self.entries,
-            self.root,
-            self.statement,
-            self.notes,
-            self.recipient,
-            self.nonce,
+            "of {code} ({asset}), under {entries} entries with root {root}\n{what}\nmade for {recipient:?}, nonce {nonce}"
         )
+    }
+
+    /// What nobody should read into it.
+    pub(in crate::cli) const fn not_shown(&self) -> &'static str {
+        match self.of {
+            Of::Notes { .. } => {
+                "that the notes are still unspent, that they are all the account has, and any number given in clear; a register snapshot decides that"
+            }
+            Of::Register(_) => {
+                "that the registrar's snapshots are as its log, which a replay with parties and links computes; anything after them; who stands behind an account; any number given in clear but a supply"
+            }
+        }
     }
 }
 
-fn said(statement: &Statement) -> String {
-    let right = statement.right.clear;
-    let others = statement.right.outputs.len();
-    match statement.kind {
-        Kind::AtLeast { bound } => format!("worth at least {bound}"),
-        Kind::AtMost { bound } => format!("worth at most {bound}"),
-        Kind::Between { low, high } => format!("worth from {low} to {high}"),
+fn said(notes: &Notes) -> String {
+    let others = notes.right.outputs.len();
+    let right = format!("{} in clear and {others} other note(s)", notes.right.clear);
+    let less = if notes.right.clear == 0 && others == 0 {
+        String::new()
+    } else {
+        format!(", less {right},")
+    };
+    let clear = i128::from(notes.left.clear);
+    let bound = |bound: u64| i128::from(bound).saturating_sub(clear);
+    match notes.kind {
+        Kind::AtLeast { bound: least } => format!("worth{less} at least {}", bound(least)),
+        Kind::AtMost { bound: most } => format!("worth{less} at most {}", bound(most)),
+        Kind::Between { low, high } => {
+            format!("worth{less} from {} to {}", bound(low), bound(high))
+        }
         Kind::Share { numerator, denominator } => {
-            format!(
-                "at least {numerator}/{denominator} of {right} in clear and {others} other note(s)"
-            )
+            format!("at least {numerator}/{denominator} of {right}")
         }
-        Kind::Differ { by } => {
-            format!("worth {by} more than {right} in clear and {others} other note(s)")
-        }
+        Kind::Differ { by } => format!("worth{less} exactly {}", bound(by)),
     }
 }

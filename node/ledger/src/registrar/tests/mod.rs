@@ -7,6 +7,7 @@ mod finalise;
 mod gather;
 mod issue;
 mod snapshot;
+mod statement;
 
 use rand_chacha::ChaCha20Rng;
 use sudare_crypto::{Bounded, Hash, NodeId, NodeSignature};

@@ -2,7 +2,7 @@
 
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::point::{B, B_BLINDING};
-use sudare_crypto::{Encoded, RistrettoPoint, Scalar, Secret};
+use sudare_crypto::{Encoded, Hash, RistrettoPoint, Scalar, Secret};
 use sudare_disclosure::{DisclosureSecret, Field, Fields, KeyPurpose};
 
 use super::super::{Instruction, Registrar};
@@ -12,7 +12,8 @@ use crate::log::{Entry, FinalLeg};
 use crate::messages::Reason;
 use crate::note::Note;
 use crate::snapshot::{
-    AccountRow, Chain, Heading, Snapshot, SnapshotError, SnapshotSeed, events_of, is_in_tree,
+    AccountRow, Chain, Heading, Snapshot, SnapshotError, SnapshotSeed, SumNode, events_of, locator,
+    search_ends_at,
 };
 use crate::testing::{rng, text};
 use crate::tree::{Checkpoint, MemoryTree};
@@ -126,7 +127,7 @@ fn forged(
     let seed = SnapshotSeed::random(rng);
     let leaves = seed.leaves(&rows).unwrap();
     let (size, root) = (leaves.size(), leaves.root().unwrap());
-    let mut heading = Heading { leaves: size, root, ..last.heading };
+    let mut heading = Heading { leaves: size, root, locators: leaves.locators, ..last.heading };
     change(&mut heading);
     let epoch = world.terms.policy.epoch_at(world.registrar.now).unwrap();
     let blinding = Secret(live.0 + leaves.blinding.0);
@@ -187,9 +188,13 @@ fn an_account_left_out_made_up_or_altered_is_found() {
         assert_eq!(replay(&world, &entries, all_fields(&world)).unwrap_err(), fault, "{number}");
         assert!(fault.to_string().contains("[SNP-3]"));
     }
-    let padded = forged(&world, |_| (), |heading| heading.leaves *= 2);
-    let fault = AuditError::Entry { entry: 4, fault: Fault::SnapshotRoot };
-    assert_eq!(replay(&world, &padded, all_fields(&world)).unwrap_err(), fault);
+    let changes: [fn(&mut Heading); 2] =
+        [|heading| heading.leaves *= 2, |heading| heading.locators = Encoded::of(&B)];
+    for change in changes {
+        let changed = forged(&world, |_| (), change);
+        let fault = AuditError::Entry { entry: 4, fault: Fault::SnapshotRoot };
+        assert_eq!(replay(&world, &changed, all_fields(&world)).unwrap_err(), fault);
+    }
 }
 
 #[test]
@@ -211,8 +216,11 @@ fn holdings_that_are_not_the_supply_are_found_without_any_key() {
     }
     // The holdings add up, but to another supply than the log's.
     let lie = refused(|rows| rows[0].sum += B, |heading| heading.supply += 1);
-    assert_eq!(lie, Fault::SnapshotSupply { stated: 151, found: 150 });
+    assert_eq!(lie, Fault::SnapshotSupply { stated: (150, 151), found: (150, 150) });
     assert!(lie.rule().contains("[SNP-4]"));
+    // As much burned as was minted too much.
+    let lie = refused(|_| (), |heading| heading.minted += 1);
+    assert_eq!(lie, Fault::SnapshotSupply { stated: (151, 150), found: (150, 150) });
 }
 
 #[test]
@@ -267,20 +275,57 @@ fn leaves_tell_nothing_without_the_seed_and_prove_each_account_with_it() {
     for row in &rows {
         let (leaf, place, path) = first.prove(&row.account).unwrap();
         let node = leaf.node();
-        assert!(is_in_tree(&node, place, &path, 8, &root).unwrap());
-        assert!(!is_in_tree(&node, place ^ 1, &path, 8, &root).unwrap());
-        assert!(!is_in_tree(&node, place, &path, 16, &root).unwrap());
-        assert!(!is_in_tree(&node, place + 8, &path, 8, &root).unwrap());
-        assert!(!is_in_tree(&node, place, &path, 8, &strange).unwrap());
+        let ends = |node: &_, at: u32, leaves: u32, root: &_| {
+            search_ends_at(node, &leaf.locator, (at, &path), (leaves, root)).unwrap()
+        };
+        assert!(ends(&node, place, 8, &root));
+        assert!(!ends(&node, place ^ 1, 8, &root));
+        assert!(!ends(&node, place, 16, &root));
+        assert!(!ends(&node, place + 8, 8, &root));
+        assert!(!ends(&node, place, 8, &strange));
         // What an account holds counts in the sum.
         let mut more = node;
         more.sum = Encoded::of(&(more.sum.decompress().unwrap() + B));
-        assert!(!is_in_tree(&more, place, &path, 8, &root).unwrap());
+        assert!(!ends(&more, place, 8, &root));
         assert!(!second.leaves.iter().any(|other| other.holding == leaf.holding));
     }
     let sum = B * Scalar::from(5u64) + *B_BLINDING * first.blinding.0;
     assert_eq!(root.sum, Encoded::of(&sum));
     assert!(first.prove(&Encoded::of(&(B * Scalar::from(9u64)))).is_none());
+}
+
+/// Enforces [SNP-5]: every locator's search ends at one leaf and no other, whether it is there or not.
+#[test]
+fn every_search_ends_at_one_leaf_whoever_makes_it() {
+    let seed = SnapshotSeed::random(&mut rng(6));
+    let account = |number: u64| Encoded::of(&(B * Scalar::from(number + 1)));
+    let row =
+        |number: u64| AccountRow { account: account(number), chain: Chain::default(), sum: B };
+    let rows: Vec<AccountRow> = (0..6).map(row).collect();
+    let tree = seed.leaves(&rows).unwrap();
+    let root = tree.root().unwrap();
+    let ends = |locator: &Hash| -> Vec<SumNode> {
+        let levels: Vec<&[SumNode]> = tree.levels().collect();
+        let ends = |place: &usize| {
+            let path: Vec<_> = (0..3).map(|level| levels[level][(place >> level) ^ 1]).collect();
+            let at = (u32::try_from(*place).unwrap(), &path.try_into().unwrap());
+            search_ends_at(&levels[0][*place], locator, at, (8, &root)).unwrap()
+        };
+        (0..8).filter(ends).map(|place| levels[0][place]).collect()
+    };
+    for number in 0..20 {
+        let account = account(number);
+        let known = tree.locators.decompress().unwrap() * Scalar::from(number + 1);
+        let own = locator(&account, &Encoded::of(&known));
+        let found = ends(&own);
+        assert_eq!(found.len(), 1, "{number}");
+        // An account's custodian and the seed's readers compute the same; only accounts of the register are there.
+        assert_eq!(found[0].first == own, number < 6, "{number}");
+        assert_eq!(tree.prove(&account).is_some(), number < 6);
+    }
+    for edge in [Hash([0; 32]), Hash([255; 32])] {
+        assert_eq!(ends(&edge).len(), 1);
+    }
 }
 
 #[test]
