@@ -285,7 +285,7 @@ impl Disclosable {
     }
 }
 
-fn origin(terms: &AssetTerms) -> Result<SignerName, Failed> {
+pub(super) fn origin(terms: &AssetTerms) -> Result<SignerName, Failed> {
     let network = terms.core.network.to_string();
     Ok(SignerName::of_log(&network, LogKind::Asset, terms.asset().0.as_bytes())?)
 }

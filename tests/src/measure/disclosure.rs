@@ -1,4 +1,4 @@
-//! Reading with keys of each scope, opening together, and packets: what a reader, an officer and an auditor pay.
+//! Reading with keys of each scope, opening together, packets and statements: what a reader, an officer and an auditor pay.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use sudare_ledger::tree::ConsistencyProof;
 
 use super::clock::{Action, float, medians_of, medians_us};
 use super::depth::Disclosable;
-use super::{Failed, Report, Topic, fixture};
+use super::{Failed, Report, Topic, fixture, statements};
 
 /// Keys with these fields stand in the epoch, by the name of what reading with each costs.
 const SCOPES: [(&str, &[Field], &str); 6] = [
@@ -46,6 +46,7 @@ pub(super) fn run(quick: bool) -> Result<Report, Failed> {
     add_scopes(&mut report, rounds, &scoped)?;
     add_partials(&mut report, rounds, &scoped)?;
     add_packets(&mut report, rounds)?;
+    statements::add(&mut report, rounds)?;
     Ok(report)
 }
 
@@ -247,6 +248,6 @@ fn add_packets(report: &mut Report, rounds: usize) -> Result<(), Failed> {
     Ok(())
 }
 
-fn count(number: usize) -> f64 {
+pub(super) fn count(number: usize) -> f64 {
     float(u64::try_from(number).unwrap_or(u64::MAX))
 }

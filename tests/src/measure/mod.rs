@@ -12,6 +12,7 @@ mod network;
 mod plot;
 mod proving;
 mod report;
+mod statements;
 mod timing;
 mod verification;
 
