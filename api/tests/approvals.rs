@@ -15,7 +15,7 @@ use sudare_api::approvals::{
     Decision, Deed, Deeds, Done, OPEN_FOR_US, Performing, Person, Prepared, Proposal,
 };
 use sudare_api::masters::{FieldError, Kind};
-use sudare_api::store::{AnnotateRegister, Change, EraseInvestor, PermitTransfers};
+use sudare_api::store::{AnnotateRegister, Change, EraseInvestor, PermitTransfers, SetMarket};
 use sudare_api::users::{CreateUser, ResetUser, UpdateUser};
 
 use support::{
@@ -227,6 +227,7 @@ async fn every_cell_of_who_proposes_and_approves_holds() {
     for deed in deeds.iter() {
         let request = match deed.name() {
             "annotate-register" => json!({ "beneficial_interest_id": "0".repeat(32) }),
+            "open-market" | "close-market" => json!({}),
             "permit-transfers" => {
                 json!({ "beneficial_interest_id": "0".repeat(32), "transfers": "stopped" })
             }
@@ -417,6 +418,8 @@ fn deeds() -> Deeds {
     Deeds::new(vec![
         Arc::new(AnnotateRegister),
         Arc::new(PermitTransfers),
+        Arc::new(SetMarket { open: true }),
+        Arc::new(SetMarket { open: false }),
         Arc::new(EraseInvestor { house: HOUSE.into() }),
         Arc::new(CreateUser { users: support::users() }),
         Arc::new(UpdateUser { users: support::users() }),

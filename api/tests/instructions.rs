@@ -10,116 +10,16 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use sudare_api::access::{Role, Scope};
-use sudare_api::flows::{Flow, Node, matrix, scope};
-use tokio::task::JoinHandle;
-
+use sudare_api::flows::{Flow, matrix, scope};
 use sudare_api::masters::Kind;
-use support::ledger::{CASH, InMemory, SECURITY};
-use support::{Database, HOUSE, World, databases, smallest, sqlite, world, world_on};
 
-const BROKER: (Role, &str) = (Role::EntrustingBroker, "other");
-const CLERK: (Role, &str) = (Role::Custodian, HOUSE);
-
-/// An API at a custodian's node, which is carried.
-struct Desk {
-    world: World,
-    node: Arc<InMemory>,
-    carrying: JoinHandle<()>,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        self.carrying.abort();
-    }
-}
-
-impl Desk {
-    async fn new(database: &Database) -> Self {
-        Self::at(database, Arc::new(InMemory::new())).await
-    }
-
-    async fn at(database: &Database, node: Arc<InMemory>) -> Self {
-        let dynamic: Arc<dyn Node> = node.clone();
-        let world = world_on(database, dynamic).await;
-        let api = world.api.clone();
-        let carrying = tokio::spawn(async move { api.carry().await });
-        Self { world, node, carrying }
-    }
-
-    /// An active investor of somebody's, with accounts in both assets.
-    async fn investor(&self, who: (Role, &str)) -> String {
-        let mut body = smallest(Kind::Investor);
-        body["status"] = json!("active");
-        let key = format!("investor-{}-{}", who.0, who.1);
-        let made = self.world.post(who, "/v1/investors", &key, &body).await;
-        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
-        for asset in [SECURITY, CASH] {
-            let body = json!({ "investor_id": made.id(), "asset": asset });
-            let path = "/v1/instructions/accounts";
-            let opened = self.world.post(who, path, &format!("{asset}-{key}"), &body).await;
-            assert_eq!(opened.status, StatusCode::ACCEPTED, "{opened:?}");
-            self.until(who, &opened.id(), "registered").await;
-        }
-        made.id()
-    }
-
-    /// The operation once it has a state.
-    async fn until(&self, who: (Role, &str), id: &str, state: &str) -> Value {
-        for _ in 0..2_000 {
-            let read = self.world.get(who, &format!("/v1/operations/{id}")).await;
-            assert_eq!(read.status, StatusCode::OK, "{read:?}");
-            if read.body["state"] == state {
-                return read.body;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{id} never becomes {state}");
-    }
-}
-
-/// A good body of a kind for an investor.
-fn body_of(flow: Flow, investor: &str, trade: &str) -> Value {
-    let mut body = json!({ "investor_id": investor, "asset": SECURITY });
-    if flow == Flow::Account {
-        return body;
-    }
-    let more = json!({ "trade_id": trade, "delivery_date": "2031-07-18", "quantity": "10" });
-    merge(&mut body, &more);
-    match flow {
-        Flow::Transfer | Flow::Receipt => {
-            merge(&mut body, &json!({ "counterparty": "custodian-b" }))
-        }
-        Flow::DeliveryVersusPayment => merge(
-            &mut body,
-            &json!({
-                "counterparty": "custodian-b", "side": "receive", "payment_asset": CASH, "payment_quantity": "500",
-            }),
-        ),
-        Flow::Execution => merge(
-            &mut body,
-            &json!({
-                "counterparty": "custodian-b", "side": "buy", "trade_date": "2031-07-16",
-            }),
-        ),
-        Flow::Account | Flow::Redemption => (),
-    }
-    body
-}
-
-fn merge(body: &mut Value, more: &Value) {
-    for (name, value) in more.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-}
-
-fn path_of(flow: Flow) -> String {
-    format!("/v1/instructions/{}", flow.path())
-}
+use support::desk::{BROKER, CLERK, Desk, approve, body_of, path_of};
+use support::ledger::{CASH, SECURITY};
+use support::{HOUSE, World, databases, smallest, sqlite, world};
 
 #[tokio::test]
 async fn an_instruction_is_kept_once_reaches_the_node_and_ends_as_the_ledger_says() {
@@ -430,16 +330,7 @@ async fn a_product_s_units_move_as_its_status_and_two_people_say() {
 /// Two people switch whether a product's units may move.
 async fn permit(world: &World, product: &str, transfers: &str) {
     let request = json!({ "beneficial_interest_id": product, "transfers": transfers });
-    let body = json!({ "deed": "permit-transfers", "request": request });
-    let key = format!("{transfers}-{product}");
-    let proposed = world.post(CLERK, "/v1/approvals", &key[..40], &body).await;
-    assert_eq!(proposed.status, StatusCode::CREATED, "{proposed:?}");
-    let decision = json!({ "decision": "approve", "hash": proposed.body["hash"] });
-    let path = format!("/v1/approvals/{}/decision", proposed.id());
-    let alone = world.post(CLERK, &path, &format!("{}-alone", &key[..30]), &decision).await;
-    assert_eq!(alone.problem(), "same-person");
-    let approved = world.post((Role::DirectBroker, HOUSE), &path, &key[..40], &decision).await;
-    assert_eq!(approved.status, StatusCode::OK, "{approved:?}");
+    approve(world, "permit-transfers", &request, transfers).await;
 }
 
 #[test]

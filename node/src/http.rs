@@ -2,6 +2,7 @@
 
 mod issuer;
 mod ledger;
+mod webhooks;
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -17,6 +18,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 use sudare_api::access::Client;
+use sudare_api::flows::{CutOffError, Dial, Market, MarketConfig};
 use sudare_api::http::{Api, ClientsError, Connections, Peer, Setup};
 use sudare_api::store::{Store, StoreError};
 use sudare_api::tokens::{Tokens, TokensConfig, TokensError};
@@ -28,6 +30,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use self::ledger::Inside;
+use self::webhooks::Dialler;
+pub use self::webhooks::WebhooksConfig;
 use crate::clock::now_us;
 use crate::config::Loaded;
 use crate::runtime::Operator;
@@ -67,6 +71,12 @@ pub struct ApiConfig {
     /// Whose access tokens are taken; nobody's if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokensConfig>,
+    /// The rules of the business day; without them instructions are taken at any time and for any day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<MarketConfig>,
+    /// Whom webhooks may reach; there are none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<WebhooksConfig>,
 }
 
 /// Whether a connection needs a client certificate.
@@ -123,6 +133,12 @@ pub enum HttpError {
     /// Tokens.
     #[error("the API's tokens: {0}")]
     Tokens(#[from] TokensError),
+    /// The market.
+    #[error(transparent)]
+    Market(#[from] CutOffError),
+    /// A range of addresses.
+    #[error("the API's webhooks: {0:?} is no range of addresses, such as 10.1.0.0/16")]
+    Range(String),
     /// The database.
     #[error("the API's database: {0}")]
     Store(#[from] StoreError),
@@ -134,6 +150,7 @@ pub struct Http {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     carrying: JoinHandle<()>,
+    delivering: JoinHandle<()>,
     keys: Option<JoinHandle<()>>,
     store: Store,
 }
@@ -153,12 +170,22 @@ impl Http {
             None => None,
             Some(tokens) => Some(Arc::new(Tokens::new(tokens.clone())?)),
         };
+        let market = config.market.as_ref().map(Market::new).transpose()?;
+        let dial = match &config.webhooks {
+            None => None,
+            Some(webhooks) => {
+                let dial: Arc<dyn Dial> = Arc::new(Dialler::new(webhooks)?);
+                Some(dial)
+            }
+        };
         let setup = Setup {
             house,
             clients: config.clients.clone(),
             users: config.users.clone(),
             tokens: tokens.clone(),
             deeds: Vec::new(),
+            market,
+            dial,
             node: Some(Arc::new(Inside { operator, membership: node.membership.clone() })),
         };
         let api = Api::new(store.clone(), setup, Arc::new(now_us))?;
@@ -169,11 +196,12 @@ impl Http {
             _ => None,
         };
         let (stop, stopped) = watch::channel(false);
-        let carries = api.clone();
+        let (carries, delivers) = (api.clone(), api.clone());
+        let delivering = tokio::spawn(async move { delivers.deliver().await });
         let carrying = tokio::spawn(async move { carries.carry().await });
         let serving = tokio::spawn(accept(listener, acceptor, Connections::new(api, stopped)));
         tracing::info!(address = %config.listen, "the API is ready");
-        Ok(Some(Self { stop, serving, carrying, keys, store }))
+        Ok(Some(Self { stop, serving, carrying, delivering, keys, store }))
     }
 
     /// Takes no more connections, lets requests under way finish, and closes the database.
@@ -186,6 +214,7 @@ impl Http {
         let _ = self.serving.await;
         // What was under way is done again after the next start.
         self.carrying.abort();
+        self.delivering.abort();
         let _ = timeout(STOP_WITHIN, self.store.close()).await;
     }
 }
@@ -193,7 +222,9 @@ impl Http {
 impl ApiConfig {
     /// Makes paths absolute that are relative to a folder.
     pub(crate) fn resolve(&mut self, folder: &Path) {
-        for file in [&mut self.certificate, &mut self.key, &mut self.client_roots] {
+        let webhooks = self.webhooks.iter_mut().map(|webhooks| &mut webhooks.roots);
+        let own = [&mut self.certificate, &mut self.key, &mut self.client_roots];
+        for file in own.into_iter().chain(webhooks) {
             *file = folder.join(&*file);
         }
         let tokens = self.tokens.iter_mut().flat_map(|one| [&mut one.keys, &mut one.keys_roots]);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sudare_crypto::encoding::encode;
+use sudare_ledger::messages::Reason;
 use sudare_ledger::registrar::Instruction;
 use sudare_ledger::role::Role;
 use tokio::task::JoinSet;
@@ -11,8 +12,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::node::{Node, Unanswered};
 use super::standing::{Standing, State};
+use super::{Market, today};
+use crate::calendar::BusinessDate;
 use crate::http::Api;
-use crate::store::{Operation, StoreError};
+use crate::store::{Noted, Operation, StoreError};
 
 /// How many operations are looked at side by side.
 const PAGE: usize = 64;
@@ -20,6 +23,8 @@ const PAGE: usize = 64;
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// How long to wait at most: time passes for instructions without anything happening at the node.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How far the clocks of two custodians may be apart when both carry a trade over, ms.
+const CLOCKS_APART_MS: u64 = 60_000;
 
 impl Api {
     /// Carries instructions until it is dropped, or the node has stopped. Of no use without a node.
@@ -79,6 +84,13 @@ impl Api {
 
     /// Looks once at every operation that has not ended.
     async fn look(&self, node: &Arc<dyn Node>, height: u64) -> Result<(), StoreError> {
+        let day = match self.market() {
+            None => None,
+            Some(market) => {
+                let open = self.store().market().await?.open;
+                Some(Day { market: Arc::clone(market), open, now: self.time() })
+            }
+        };
         let mut after = String::new();
         loop {
             let page = self.store().open_operations(&after, PAGE).await?;
@@ -86,37 +98,125 @@ impl Api {
             after.clone_from(&last.id);
             let mut looks = JoinSet::new();
             for operation in page {
-                let node = Arc::clone(node);
+                let (node, day) = (Arc::clone(node), day.clone());
                 looks.spawn(async move {
-                    let standing = standing(&operation, node.as_ref()).await;
-                    (operation, standing)
+                    let noted = look_at(&operation, node.as_ref(), day.as_ref()).await;
+                    (operation.newest.standing, noted)
                 });
             }
             let mut changes = Vec::new();
             while let Some(look) = looks.join_next().await {
                 match look {
-                    Ok((operation, Ok(standing))) if standing != operation.newest.standing => {
-                        changes.push((operation.id, standing));
-                    }
+                    Ok((before, Ok(noted))) if noted.standing != before => changes.push(noted),
                     Ok((_, Ok(_))) => (),
                     Ok((_, Err(error))) => tracing::debug!(%error, "an instruction waits"),
                     Err(error) => tracing::error!(%error, "an instruction was not carried"),
                 }
             }
-            changes.sort_by(|one, other| one.0.cmp(&other.0));
+            changes.sort_by(|one, other| one.id.cmp(&other.id));
             self.note(&changes, height).await?;
         }
     }
 }
 
-/// Where an operation stands now, given to the node if it was not yet.
-async fn standing(operation: &Operation, node: &dyn Node) -> Result<Standing, Unanswered> {
-    if operation.newest.standing.state == State::Received {
+/// The business day at one moment.
+#[derive(Clone)]
+struct Day {
+    market: Arc<Market>,
+    open: bool,
+    /// Microseconds since the Unix epoch.
+    now: i64,
+}
+
+/// Where an operation stands now. It is given to the node if it was not yet and its time has come.
+async fn look_at(
+    operation: &Operation,
+    node: &dyn Node,
+    day: Option<&Day>,
+) -> Result<Noted, Unanswered> {
+    let before = &operation.newest.standing;
+    let due = day.and_then(|day| Some((day, operation.order.date()?)));
+    let noted = |standing: Standing| Noted {
+        id: operation.id.clone(),
+        standing: Standing {
+            delivery_date: before.delivery_date.clone(),
+            carried_over: before.carried_over,
+            ..standing
+        },
+        order: None,
+    };
+    if before.state.is_at_node() {
+        let asked = before.cancel_requested_ms.is_some();
+        if let (true, false, Some(wish)) =
+            (operation.cancel_wanted, asked, operation.order.cancellation())
+        {
+            match node.instruct(wish).await {
+                // Too late, or done already: where it stands says so.
+                Ok(()) | Err(Unanswered::Refused(_)) => (),
+                Err(later) => return Err(later),
+            }
+        }
+    } else {
+        if operation.cancel_wanted {
+            return Ok(noted(Standing::refused(Reason::Cancelled)));
+        }
+        if let Some((day, date)) = due {
+            if day.now >= day.market.cut_off(operation.flow, date) {
+                return Ok(carried(operation, day, date)
+                    .unwrap_or_else(|| noted(Standing::refused(Reason::Lapsed))));
+            }
+            // What was taken while the market was open goes on when it is closed.
+            let opens = day.open || before.state == State::Received;
+            if today(day.now) < date || !opens {
+                let waits = match before.state {
+                    State::CarriedOver => State::CarriedOver,
+                    _ => State::Scheduled,
+                };
+                return Ok(noted(Standing::at(waits)));
+            }
+        }
         match node.instruct(operation.order.bytes()).await {
             Ok(()) => (),
-            Err(Unanswered::Refused(reason)) => return Ok(Standing::refused(reason)),
+            Err(Unanswered::Refused(reason)) => return Ok(noted(Standing::refused(reason))),
             Err(later) => return Err(later),
         }
     }
-    operation.order.standing(node).await
+    let now = operation.order.standing(node).await?;
+    match due {
+        Some((day, date)) if is_late(&now, day.market.cut_off(operation.flow, date)) => {
+            Ok(carried(operation, day, date).unwrap_or_else(|| noted(now)))
+        }
+        _ => Ok(noted(now)),
+    }
+}
+
+/// [MKT-3]: the operation on the next business day, if it may go on.
+fn carried(operation: &Operation, day: &Day, date: BusinessDate) -> Option<Noted> {
+    let times = operation.newest.standing.carried_over;
+    let next = day.market.carried(date, times)?;
+    let until = day.market.cut_off(operation.flow, next);
+    let standing = Standing {
+        delivery_date: Some(next.to_string()),
+        carried_over: times.saturating_add(1),
+        ..Standing::at(State::CarriedOver)
+    };
+    let order = operation.order.on(next, ms(until))?;
+    Some(Noted { id: operation.id.clone(), standing, order: Some(order) })
+}
+
+/// Whether a trade ended because its day did, here or, as the other side's clock has it, there.
+fn is_late(standing: &Standing, cut_off: i64) -> bool {
+    let since = standing.since_ms.unwrap_or(0);
+    let cut_off = ms(cut_off);
+    standing.state == State::Refused
+        && match standing.reason.as_deref() {
+            Some("lapsed") => since >= cut_off,
+            Some("abandoned") => since.saturating_add(CLOCKS_APART_MS) >= cut_off,
+            _ => false,
+        }
+}
+
+/// ms of microseconds since the Unix epoch.
+pub(crate) fn ms(micros: i64) -> u64 {
+    u64::try_from(micros).unwrap_or(0) / 1000
 }

@@ -1,17 +1,22 @@
 //! What partners instruct: the kinds of instructions, who may give which, what becomes of them on the ledger (specs/api.md).
 
 mod carry;
+mod market;
 mod node;
 mod order;
 mod standing;
+mod webhooks;
 
 use std::fmt;
 
 use sudare_ledger::role::Role as NodeRole;
 
+pub(crate) use self::carry::ms;
+pub use self::market::{CutOffError, Market, MarketConfig, today};
 pub use self::node::{Asking, Node, Unanswered};
 pub use self::order::{Context, Order};
 pub use self::standing::{Standing, State};
+pub use self::webhooks::{Dial, Dialling, Range, SECRET, Stream, may_reach, signature};
 use crate::access::{Client, Reach, Role, Scope};
 use crate::masters::{Field, Form, Kind};
 
@@ -102,6 +107,12 @@ impl Flow {
             Self::Redemption => &[TRADE, INVESTOR, UNITS],
         };
         groups.iter().copied().flatten()
+    }
+
+    /// Whether it settles on a day.
+    #[must_use]
+    pub fn is_dated(self) -> bool {
+        self.fields().any(|field| field.name == "delivery_date")
     }
 
     /// The role of the nodes that take it.

@@ -11,6 +11,7 @@ use sudare_ledger::role::Role;
 use super::Flow;
 use super::node::{Node, Unanswered};
 use super::standing::{Standing, State};
+use crate::calendar::BusinessDate;
 use crate::masters::{FieldError, Values};
 
 /// How long a trade is tried, ms: a day.
@@ -60,6 +61,23 @@ impl Order {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         decode(bytes, "an instruction").ok().map(Self)
+    }
+
+    /// The day on which it is to settle, if it has one.
+    #[must_use]
+    pub fn date(&self) -> Option<BusinessDate> {
+        let Instruction::Trade(trade) = &self.0 else { return None };
+        trade.trade.delivery_date.as_str().parse().ok()
+    }
+
+    /// The same for another day, until an instant of it, in ms since the Unix epoch.
+    #[must_use]
+    pub fn on(&self, date: BusinessDate, until: u64) -> Option<Self> {
+        let Instruction::Trade(trade) = &self.0 else { return None };
+        let mut trade = trade.clone();
+        trade.trade.delivery_date = Text::new(date.to_string()).ok()?;
+        trade.expires_at = until;
+        Some(Self(Instruction::Trade(trade)))
     }
 
     /// The trade that it is one side of.

@@ -12,6 +12,10 @@ use super::node::Node;
 pub enum State {
     /// Kept here, not yet given to the node.
     Received,
+    /// Waits for its delivery date, or for the market to open.
+    Scheduled,
+    /// Came after its day's cut-off, or was not settled by it: waits for the next business day.
+    CarriedOver,
     /// An account waits for its registrar.
     Registering,
     /// Waits for the counterparty's matching instruction.
@@ -42,8 +46,10 @@ pub enum State {
 
 impl State {
     /// All states.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Received,
+        Self::Scheduled,
+        Self::CarriedOver,
         Self::Registering,
         Self::Matching,
         Self::Queued,
@@ -64,6 +70,8 @@ impl State {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Received => "received",
+            Self::Scheduled => "scheduled",
+            Self::CarriedOver => "carried-over",
             Self::Registering => "registering",
             Self::Matching => "matching",
             Self::Queued => "queued",
@@ -92,11 +100,17 @@ impl State {
         matches!(self, Self::Settled | Self::Registered | Self::Refused)
     }
 
+    /// Whether the node has the instruction.
+    #[must_use]
+    pub const fn is_at_node(self) -> bool {
+        !matches!(self, Self::Received | Self::Scheduled | Self::CarriedOver)
+    }
+
     /// How many steps are done, and of how many; none where the way leads back.
     #[must_use]
     pub const fn progress(self) -> Option<(u8, u8)> {
         match self {
-            Self::Received => Some((0, 7)),
+            Self::Received | Self::Scheduled | Self::CarriedOver => Some((0, 7)),
             Self::Registering => Some((1, 2)),
             Self::Registered => Some((2, 2)),
             Self::Matching => Some((1, 7)),
@@ -134,6 +148,15 @@ impl From<TradeState> for State {
 pub struct Standing {
     /// The state.
     pub state: State,
+    /// Since when by the node's clock; else by when it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// When it is to settle, if there is a market: that asked for, or a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_date: Option<String>,
+    /// How often it was carried over to a later day.
+    #[serde(default)]
+    pub carried_over: u32,
     /// Whom it waits for, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
@@ -163,6 +186,9 @@ impl Standing {
     pub const fn at(state: State) -> Self {
         Self {
             state,
+            since_ms: None,
+            delivery_date: None,
+            carried_over: 0,
             waiting_for: None,
             reason: None,
             explanation: None,
@@ -193,6 +219,7 @@ impl Standing {
     #[must_use]
     pub fn of_trade(trade: &TradeView, node: &dyn Node) -> Self {
         let standing = Self {
+            since_ms: Some(trade.since),
             waiting_for: trade.waiting.as_ref().map(|id| node.name_of(id)),
             transaction: trade.tx.map(|tx| tx.to_string()),
             notarised_ms: trade.notarised,

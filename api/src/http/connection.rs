@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::events::Stopping;
 use super::{Api, Peer};
 
 /// How many connections are served at a time; more wait to be accepted.
@@ -51,7 +53,8 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = TowerToHyperService::new(self.api.router(peer));
+        let stop = Extension(Stopping(self.stop.clone()));
+        let service = TowerToHyperService::new(self.api.router(peer).layer(stop));
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())

@@ -1,9 +1,9 @@
-//! One GET over a connection that somebody else has made and secured.
+//! One request over a connection that somebody else has made and secured.
 
 use std::fmt;
 
 use axum::http::Uri;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -81,4 +81,33 @@ where
     }
     let body = body.map_err(|_| FetchError::Length(limit))?;
     Ok(body.to_bytes())
+}
+
+/// Sends JSON to a target over a connection to it, with these headers besides, and gives the status of the answer. What else it
+/// says is not read, and redirections aren't followed.
+///
+/// # Errors
+///
+/// [`FetchError`].
+pub async fn post<S>(
+    stream: S,
+    target: &Target,
+    headers: &[(&str, String)],
+    body: String,
+) -> Result<u16, FetchError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut send, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let mut request = hyper::Request::post(&target.path)
+        .header("host", format!("{}:{}", target.host, target.port))
+        .header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let request = request.body(Full::new(Bytes::from(body))).map_err(|_| FetchError::Request)?;
+    let answer = send.send_request(request).await;
+    connection.abort();
+    Ok(answer?.status().as_u16())
 }

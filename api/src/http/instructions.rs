@@ -1,6 +1,6 @@
 //! Instructions over HTTP: each kind has a path, and becomes an operation.
 
-use axum::extract::State;
+use axum::extract::State as Shared;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -11,14 +11,14 @@ use super::manners::{Body, Caller, fingerprint, idempotency_key, json_of};
 use super::operations;
 use super::problem::Problem;
 use crate::access::{Client, Reach};
-use crate::flows::{Context, Flow, Node, Order, Unanswered, reach};
+use crate::flows::{Context, Flow, Node, Order, Standing, State, Unanswered, ms, reach};
 use crate::masters::{FieldError, Kind, Values, validate_fields};
 use crate::store::{Change, Instructed, Written, investor_gate};
 
 /// The paths of all kinds.
 pub(super) fn routes() -> Router<Api> {
     Flow::ALL.into_iter().fold(Router::new(), |router, flow| {
-        let instruct = move |State(api): State<Api>,
+        let instruct = move |Shared(api): Shared<Api>,
                              Extension(client): Caller,
                              headers: HeaderMap,
                              body: Body| async move {
@@ -57,10 +57,13 @@ async fn instruct(
         None => (),
     }
     let order = order(api, node, flow, &values, &whose).await?;
+    let (order, standing) = dated(api, flow, order).await?;
     let height = *node.heights().borrow();
-    match api.0.store.instruct((flow, &values, &order), change, height, (&key, &print)).await? {
+    let kept = (flow, &values, &order);
+    match api.0.store.instruct(kept, standing, change, height, (&key, &print)).await? {
         Instructed::Kept(id) => {
             api.0.work.notify_one();
+            api.happened().await?;
             accepted(api, &id, &whose).await
         }
         Instructed::OtherRequest => Err(Problem::KeyReused),
@@ -110,9 +113,30 @@ async fn order(
     };
     let investor = pseudonym.ok_or_else(no_account)?;
     let assets = node.assets().await?;
-    let now = u64::try_from(api.now()).unwrap_or(0) / 1000;
+    let now = ms(api.now());
     let context = Context { node, assets: &assets, investor: &investor, now };
     Order::of(flow, values, context).map_err(Problem::Invalid)
+}
+
+/// [MKT-1], [MKT-2]: the order for the day on which it can settle, and where it stands first. Without a market as it is.
+async fn dated(api: &Api, flow: Flow, order: Order) -> Result<(Order, Standing), Problem> {
+    let received = Standing::at(State::Received);
+    let Some(market) = api.market() else { return Ok((order, received)) };
+    if !api.0.store.market().await?.open {
+        return Err(Problem::GateClosed("the market is closed"));
+    }
+    let Some(wanted) = order.date() else { return Ok((order, received)) };
+    let date = market.first_day(flow, wanted, api.now()).ok_or_else(|| {
+        let must = "must be a business day, today or later";
+        Problem::Invalid(vec![FieldError::new("delivery_date", must)])
+    })?;
+    let order = order.on(date, ms(market.cut_off(flow, date))).ok_or(Problem::Internal)?;
+    let delivery_date = Some(date.to_string());
+    let standing = match date == wanted {
+        true => Standing { delivery_date, ..received },
+        false => Standing { delivery_date, carried_over: 1, ..Standing::at(State::CarriedOver) },
+    };
+    Ok((order, standing))
 }
 
 /// 202 with the operation as it is now.

@@ -4,16 +4,19 @@ mod approvals;
 mod connection;
 mod deprecation;
 mod docs;
+mod events;
 pub mod fetch;
 mod instructions;
 mod limits;
 mod manners;
+mod market;
 mod masters;
 mod openapi;
 mod operations;
 mod peer;
 pub mod problem;
 mod users;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use serde_json::Value;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -37,9 +40,12 @@ pub use self::peer::Peer;
 use self::problem::Problem;
 use crate::access::Client;
 use crate::approvals::{Deed, Deeds};
-use crate::flows::{Node, Standing};
+use crate::flows::{Dial, Market, Node};
 use crate::masters::Field;
-use crate::store::{AnnotateRegister, EraseInvestor, PermitTransfers, Store, StoreError};
+use crate::store::{
+    AnnotateRegister, EraseInvestor, Noted, Operation, PermitTransfers, SetMarket, Store,
+    StoreError,
+};
 use crate::tokens::Tokens;
 use crate::users::{CreateUser, ResetUser, UpdateUser, UsersConfig, UsersError};
 
@@ -49,10 +55,18 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 /// Log-ons that peers with one certificate, or all without one, may try at once, and per second in the long run.
 const LOG_ONS: (i64, i64) = (20, 2);
+/// How many streams of events are fed at a time.
+const STREAMS_MAX: usize = 128;
 /// How many hashes of passwords are computed at a time: each takes 19 MiB.
 const HASHING_MAX: usize = 2;
 /// The header that names a request in answers and logs.
 const TRACE: HeaderName = HeaderName::from_static("x-request-id");
+
+/// An operation for programs.
+#[must_use]
+pub fn operation_view(operation: &Operation) -> Value {
+    operations::view(operation)
+}
 
 /// The JSON schema of an object with these fields alone.
 #[must_use]
@@ -75,6 +89,12 @@ struct Inner {
     node: Option<Arc<dyn Node>>,
     /// There is something to carry to the node.
     work: Notify,
+    /// The number of the newest event.
+    newest: watch::Sender<i64>,
+    /// Turns to be fed events.
+    streams: Arc<Semaphore>,
+    market: Option<Arc<Market>>,
+    dial: Option<Arc<dyn Dial>>,
     users: Option<UsersConfig>,
     tokens: Option<Arc<Tokens>>,
     clock: Clock,
@@ -99,6 +119,10 @@ pub struct Setup {
     pub deeds: Vec<Arc<dyn Deed>>,
     /// The node that takes instructions; without one there are masters alone.
     pub node: Option<Arc<dyn Node>>,
+    /// The rules of the business day; without them instructions are taken at any time and for any day.
+    pub market: Option<Market>,
+    /// Who connects to webhooks; without it there are none.
+    pub dial: Option<Arc<dyn Dial>>,
 }
 
 impl fmt::Debug for Api {
@@ -150,6 +174,8 @@ impl Api {
         let mut deeds: Vec<Arc<dyn Deed>> = vec![
             Arc::new(AnnotateRegister),
             Arc::new(PermitTransfers),
+            Arc::new(SetMarket { open: true }),
+            Arc::new(SetMarket { open: false }),
             Arc::new(EraseInvestor { house: setup.house.clone() }),
         ];
         if let Some(users) = &setup.users {
@@ -166,6 +192,10 @@ impl Api {
             deeds: Deeds::new(deeds),
             node: setup.node,
             work: Notify::new(),
+            newest: watch::Sender::new(0),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            market: setup.market.map(Arc::new),
+            dial: setup.dial,
             users: setup.users,
             tokens: setup.tokens,
             clock,
@@ -185,6 +215,9 @@ impl Api {
             .merge(masters::routes())
             .merge(instructions::routes())
             .merge(operations::routes())
+            .merge(market::routes())
+            .merge(events::routes())
+            .merge(webhooks::routes())
             .merge(approvals::routes())
             .merge(users::routes())
             .fallback(|| async { Problem::NotFound })
@@ -213,12 +246,36 @@ impl Api {
     }
 
     /// Notes where operations stand now.
-    pub(crate) async fn note(
-        &self,
-        changes: &[(String, Standing)],
-        height: u64,
-    ) -> Result<(), StoreError> {
-        self.0.store.note(changes, height, self.now()).await
+    pub(crate) async fn note(&self, changes: &[Noted], height: u64) -> Result<(), StoreError> {
+        self.0.store.note(changes, height, self.now()).await?;
+        if changes.is_empty() { Ok(()) } else { self.happened().await }
+    }
+
+    /// Tells whoever waits for events of the newest.
+    pub(crate) async fn happened(&self) -> Result<(), StoreError> {
+        let newest = self.0.store.pin(None).await?;
+        self.0.newest.send_replace(newest.map_or(0, |pin| pin.event));
+        Ok(())
+    }
+
+    pub(crate) fn newest(&self) -> watch::Receiver<i64> {
+        self.0.newest.subscribe()
+    }
+
+    pub(crate) fn market(&self) -> Option<&Arc<Market>> {
+        self.0.market.as_ref()
+    }
+
+    pub(crate) fn dial(&self) -> Option<&Arc<dyn Dial>> {
+        self.0.dial.as_ref()
+    }
+
+    pub(crate) fn house(&self) -> &str {
+        &self.0.house
+    }
+
+    pub(crate) fn time(&self) -> i64 {
+        self.now()
     }
 }
 

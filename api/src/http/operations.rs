@@ -114,19 +114,24 @@ async fn cancel(
     let node = taking(&api, operation.flow)?;
     let wish = operation.order.cancellation();
     let wish = wish.ok_or(Problem::Impossible("only trades can be cancelled"))?;
+    let at_node = operation.newest.standing.state.is_at_node();
     let change = Change { client: &client.name, institution: &client.institution, now: api.now() };
     let print = fingerprint(&format!("{PATH}/{id}/cancellation"), &bytes);
     if api.0.store.claim_key(&id, change, (&key, &print)).await? == Some(Written::OtherRequest) {
         return Err(Problem::KeyReused);
     }
-    match node.instruct(wish).await {
+    let asked = match at_node {
+        true => node.instruct(wish).await,
+        false => Ok(api.0.store.want_cancelled(&id).await?),
+    };
+    match asked {
         Ok(()) => {
             api.0.work.notify_one();
             accepted(&api, &id, &whose).await
         }
-        Err(Unanswered::Refused(Reason::NoMatch)) => Err(Problem::Impossible(
-            "the node has not taken the instruction yet, or has refused it",
-        )),
+        Err(Unanswered::Refused(Reason::NoMatch)) => {
+            Err(Problem::Impossible("the node has refused the instruction"))
+        }
         Err(Unanswered::Refused(Reason::TooLate)) => Err(Problem::Impossible(
             "the trade is signed or settled and can't be cancelled: reverse it with a new one",
         )),
@@ -160,7 +165,9 @@ pub(super) fn view(operation: &Operation) -> Value {
         "state": standing.state.name(),
         "ended": standing.state.is_ended(),
         "progress": standing.state.progress().map(|(step, of)| json!({ "step": step, "of": of })),
-        "since": instant(newest.at),
+        "since": standing.since_ms.map_or_else(|| instant(newest.at), at),
+        "delivery_date": standing.delivery_date,
+        "carried_over": (standing.carried_over > 0).then_some(standing.carried_over),
         "event": newest.number,
         "height": newest.height,
         "waiting_for": standing.waiting_for,

@@ -4,9 +4,11 @@
 mod approvals;
 mod deeds;
 mod gates;
+mod market;
 mod operations;
 mod rows;
 pub(crate) mod users;
+mod webhooks;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,9 +20,11 @@ use sqlx::{AnyPool, Executor, SqlSafeStr, Transaction};
 pub use approvals::{Decided, Within};
 pub use deeds::{AnnotateRegister, EraseInvestor};
 pub use gates::{Gate, PermitTransfers, investor_gate};
-pub use operations::{Event, Instructed, Operation, Pin};
+pub use market::{MarketState, SetMarket};
+pub use operations::{Event, Instructed, Noted, Operation, Pin};
 pub use rows::{Change, Row, Version, Written};
 pub use users::{At, Attempt};
+pub use webhooks::{Secrets, WEBHOOKS_MAX, Webhook, events_of};
 
 /// How many connections are kept to a database.
 const CONNECTIONS_MAX: u32 = 8;
@@ -36,6 +40,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "users", include_str!("../../migrations/0003_users.sql")),
     (4, "operations", include_str!("../../migrations/0004_operations.sql")),
     (5, "gates", include_str!("../../migrations/0005_gates.sql")),
+    (6, "market", include_str!("../../migrations/0006_market.sql")),
+    (7, "webhooks", include_str!("../../migrations/0007_webhooks.sql")),
 ];
 
 /// Two engines, one dialect: what differs stands here.

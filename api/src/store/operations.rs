@@ -14,6 +14,9 @@ use crate::flows::{Flow, Order, Standing, State};
 use crate::masters::Values;
 
 const OPERATION: &str = "operation";
+/// The newest event of an operation up to one.
+const NEWEST: &str =
+    "e.number = (SELECT MAX(number) FROM event WHERE operation = o.id AND number <= $1)";
 
 /// An instruction as it is kept.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct Operation {
     pub request: Value,
     /// What the node is told.
     pub order: Order,
+    /// Whether it is to be cancelled.
+    pub cancel_wanted: bool,
     /// The newest event, or the newest before the moment that a list is of.
     pub newest: Event,
 }
@@ -47,6 +52,17 @@ pub struct Event {
     pub height: i64,
     /// Where the instruction stands.
     pub standing: Standing,
+}
+
+/// What is noted of an operation.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// Its id.
+    pub id: String,
+    /// Where it stands.
+    pub standing: Standing,
+    /// What the node is told from now on, if that is something else.
+    pub order: Option<Order>,
 }
 
 /// What became of a request to instruct.
@@ -130,6 +146,7 @@ impl Store {
     pub async fn instruct(
         &self,
         (flow, values, order): (Flow, &Values, &Order),
+        standing: Standing,
         change: Change<'_>,
         height: u64,
         key: (&str, &str),
@@ -142,7 +159,6 @@ impl Store {
             None => (),
         }
         let number = next_events(&mut tx, 1).await?;
-        let standing = Standing::at(State::Received);
         let text = "INSERT INTO operation (id, flow, institution, instructed_at, instructed_by, request, node_order, trade, \
                     state, ended, first_event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10) ON CONFLICT DO NOTHING";
         let kept = sqlx::query(text)
@@ -169,25 +185,52 @@ impl Store {
         Ok(Instructed::Kept(id))
     }
 
+    /// Wants an operation cancelled that the node may not have yet: done when it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn want_cancelled(&self, id: &str) -> Result<(), StoreError> {
+        let text = "UPDATE operation SET cancel_wanted = 1 WHERE id = $1";
+        sqlx::query(text).bind(id.to_owned()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Up to `limit` operations within reach as they were after each event after the one numbered `after`, in order of events.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn events(
+        &self,
+        reach: &Reach,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError> {
+        let on = "e.number > $1";
+        let order = " ORDER BY e.number";
+        self.select(reach, (on, "o.id > $2"), after, "", order, limit).await
+    }
+
     /// Notes where operations stand now, all together.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn note(
-        &self,
-        changes: &[(String, Standing)],
-        height: u64,
-        now: i64,
-    ) -> Result<(), StoreError> {
+    pub async fn note(&self, changes: &[Noted], height: u64, now: i64) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
         let mut tx = self.write().await?;
         let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
         let mut number = next_events(&mut tx, count).await?.saturating_sub(count);
-        for (id, standing) in changes {
+        for Noted { id, standing, order } in changes {
             number = number.saturating_add(1);
+            if let Some(order) = order {
+                let text = "UPDATE operation SET node_order = $1 WHERE id = $2";
+                let query = sqlx::query(text).bind(hex(&order.bytes())).bind(id.clone());
+                query.execute(&mut *tx).await?;
+            }
             let text = "UPDATE operation SET state = $1, ended = $2 WHERE id = $3";
             sqlx::query(text)
                 .bind(standing.state.name())
@@ -213,7 +256,7 @@ impl Store {
         id: &str,
         reach: &Reach,
     ) -> Result<Option<Operation>, StoreError> {
-        let mut rows = self.select(reach, "o.id = $2", i64::MAX, id, "", 1).await?;
+        let mut rows = self.select(reach, (NEWEST, "o.id = $2"), i64::MAX, id, "", 1).await?;
         Ok(rows.pop())
     }
 
@@ -234,7 +277,7 @@ impl Store {
         // Names of states are the program's own words.
         let of_state = state.map(|state| format!(" AND e.state = '{}'", state.name()));
         let which = format!("o.id > $2{}", of_state.unwrap_or_default());
-        self.select(reach, &which, pin.event, after, " ORDER BY o.id", limit).await
+        self.select(reach, (NEWEST, &which), pin.event, after, " ORDER BY o.id", limit).await
     }
 
     /// Up to `limit` operations that have not ended, by id after `after`.
@@ -248,7 +291,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Operation>, StoreError> {
         let which = "o.ended = 0 AND o.id > $2";
-        self.select(&Reach::All, which, i64::MAX, after, " ORDER BY o.id", limit).await
+        self.select(&Reach::All, (NEWEST, which), i64::MAX, after, " ORDER BY o.id", limit).await
     }
 
     /// The moment after an event, or now; none if there was no such event.
@@ -279,8 +322,8 @@ impl Store {
     async fn select(
         &self,
         reach: &Reach,
-        which: &str,
-        until: i64,
+        (on, which): (&str, &str),
+        event: i64,
         id: &str,
         order: &str,
         limit: usize,
@@ -291,11 +334,10 @@ impl Store {
             Reach::Nothing | Reach::Isins(_) => return Ok(Vec::new()),
         };
         let text = format!(
-            "SELECT o.id, o.flow, o.institution, o.instructed_at, o.instructed_by, o.request, o.node_order, \
-             e.number, e.at, e.height, e.standing FROM operation o JOIN event e ON e.operation = o.id AND e.number = \
-             (SELECT MAX(number) FROM event WHERE operation = o.id AND number <= $1) WHERE {which}{whose}{order} LIMIT {limit}"
+            "SELECT o.id, o.flow, o.institution, o.instructed_at, o.instructed_by, o.request, o.node_order, o.cancel_wanted, \
+             e.number, e.at, e.height, e.standing FROM operation o JOIN event e ON e.operation = o.id AND {on} WHERE {which}{whose}{order} LIMIT {limit}"
         );
-        let query = sqlx::query(AssertSqlSafe(text)).bind(until).bind(id.to_owned());
+        let query = sqlx::query(AssertSqlSafe(text)).bind(event).bind(id.to_owned());
         let query = match owner {
             Some(owner) => query.bind(owner),
             None => query,
@@ -342,6 +384,7 @@ fn parse(row: &AnyRow) -> Result<Operation, StoreError> {
         instructed_by: text("instructed_by")?,
         request: serde_json::from_str(&text("request")?).map_err(|_| DAMAGED)?,
         order: order.ok_or(DAMAGED)?,
+        cancel_wanted: row.try_get::<i64, _>("cancel_wanted")? != 0,
         newest: Event {
             number: row.try_get("number")?,
             at: row.try_get("at")?,

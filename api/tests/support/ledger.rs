@@ -65,6 +65,12 @@ impl InMemory {
         Custodian::trade(&self.custodian.lock().unwrap().kv, &id).unwrap()
     }
 
+    /// Its time passes.
+    pub fn advance(&self, ms: u64) {
+        self.custodian.lock().unwrap().advance(ms);
+        self.height.send_modify(|height| *height += 1);
+    }
+
     fn take(&self, bytes: &[u8]) -> Result<(), Unanswered> {
         let instruction = decode(bytes, "an instruction").unwrap();
         let mut custodian = self.custodian.lock().unwrap();

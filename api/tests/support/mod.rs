@@ -1,6 +1,7 @@
 //! What the tests of the API share: databases of both engines, clients, requests.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     dead_code,
@@ -8,6 +9,7 @@
     reason = "a test: a panic is its report"
 )]
 
+pub mod desk;
 pub mod ledger;
 mod postgres;
 
@@ -21,7 +23,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sudare_api::access::{Client, Role};
 use sudare_api::approvals::Deed;
-use sudare_api::flows::Node;
 use sudare_api::http::{Api, Peer, Setup};
 use sudare_api::masters::Kind;
 use sudare_api::store::Store;
@@ -76,19 +77,11 @@ pub async fn world(database: &Database) -> World {
 
 /// The same, where two people also do these.
 pub async fn world_with(database: &Database, deeds: Vec<Arc<dyn Deed>>) -> World {
-    world_of(database, deeds, None).await
+    world_as(database, |setup| setup.deeds = deeds).await
 }
 
-/// The same at a node that takes instructions.
-pub async fn world_on(database: &Database, node: Arc<dyn Node>) -> World {
-    world_of(database, Vec::new(), Some(node)).await
-}
-
-async fn world_of(
-    database: &Database,
-    deeds: Vec<Arc<dyn Deed>>,
-    node: Option<Arc<dyn Node>>,
-) -> World {
+/// The same with another setup.
+pub async fn world_as(database: &Database, change: impl FnOnce(&mut Setup)) -> World {
     let store = Store::open(&database.url).await.unwrap();
     let now = Arc::new(AtomicI64::new(1_767_225_600_000_000));
     let clock = Arc::clone(&now);
@@ -97,14 +90,13 @@ async fn world_of(
     let clients =
         Role::ALL.into_iter().flat_map(|role| [HOUSE, "other"].map(|at| client(role, at)));
     let clients = clients.chain([HOUSE, "other"].map(second_administrator));
-    let setup = Setup {
+    let mut setup = Setup {
         house: HOUSE.into(),
         clients: clients.collect(),
         users: Some(users()),
-        deeds,
-        node,
         ..Setup::default()
     };
+    change(&mut setup);
     let api = Api::new(store.clone(), setup, clock).unwrap();
     World { api, store, now }
 }

@@ -75,7 +75,7 @@ async fn fetch(tokens: &Tokens, target: &Target, tls: &TlsConnector) -> Result<(
     Ok(tokens.keys(&json, now_us())?)
 }
 
-fn client(path: &Path) -> Result<TlsConnector, HttpError> {
+pub(super) fn client(path: &Path) -> Result<TlsConnector, HttpError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -111,6 +111,8 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "properties": { "step": number(), "of": number() },
             },
             "since": at(),
+            "delivery_date": { "type": "string", "format": "date", "description": "When it is to settle, where there is a market." },
+            "carried_over": { "type": "integer", "minimum": 1, "description": "How often it was carried over to a later day." },
             "event": { "type": "integer", "minimum": 1, "description": "The number of the event that says so." },
             "height": { "type": "integer", "minimum": 0, "description": "How many records the node's log had when it was seen." },
             "waiting_for": { "type": "string", "description": "Whom it waits for." },

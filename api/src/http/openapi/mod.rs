@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the same tables as checks and paths.
 
 mod approvals;
+mod events;
 mod flows;
 mod users;
 
@@ -24,6 +25,8 @@ pub(super) fn document(deeds: &Deeds) -> Value {
     let (mut paths, mut schemas) = (Map::new(), shared_schemas());
     paths.extend(approvals::paths());
     schemas.extend(approvals::schemas(deeds));
+    paths.extend(events::paths());
+    schemas.extend(events::schemas());
     paths.extend(flows::paths());
     schemas.extend(flows::schemas());
     paths.extend(users::paths());
