@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from cases import access, documents, encoding, legs, officers, packets, proofs, range_proof, settlement, snapshots, statements
+from cases import access, audits, documents, encoding, legs, officers, packets, proofs, range_proof, settlement, snapshots, statements
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 
@@ -51,6 +51,7 @@ FILES = {
     "statement": statements.statements,
     "packet": packets.packets,
     "access": access.accesses,
+    "audit": audits.audits,
 }
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use sudare::demo::setup::Desk;
 use sudare_tests::system::network::{Holder, Leg, SOLD, deal, sold};
-use sudare_tests::system::{Place, Ran};
+use sudare_tests::system::{Place, Ran, eventually};
 
 const AT: &str = "-c net/regulator/node.toml --registrar registrar";
 const SELLER: Holder<'_> = Holder { custodian: "custodian-a", investor: "INV-1" };
@@ -99,4 +99,71 @@ async fn a_folder_is_of_one_replay_and_of_nothing_else() {
     } else {
         let _ = ran.badly(1, &["in nothing can't be used", "delete the folder"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_is_written_in_three_formats_and_followed_as_the_log_grows() {
+    let (network, desk) = sold("W").await;
+    let place = &network.place;
+    let follow = format!("audit follow {AT} --asset {SOLD} --folder kept --out found --every 1");
+    let mut following = place.start(follow.split_whitespace());
+    let node = network.member("regulator").id.to_string();
+    let legs = |place: &Place| -> Option<u64> {
+        if !place.join("found/audit.sudare").exists() {
+            return None;
+        }
+        // It may be between two audits.
+        let ran = place.says(&format!("verify found/audit.sudare --node {node} -o json"));
+        (ran.code == Some(0)).then(|| ran.json()["legs"].as_u64().unwrap())
+    };
+    eventually("the first audit", || legs(place).filter(|legs| *legs == 2));
+    deals(&desk, "W", 3).await;
+    eventually("an audit of all that came", || legs(place).filter(|legs| *legs == 5));
+    assert!(following.runs());
+    following.signal(Signal::INT);
+    let said = following.ended().well();
+    assert!(said.out.contains("legs 0..5 of 5") && said.err.contains("goes on from"), "{said}");
+
+    // The same as in one go, file by file; the audit alone has a time.
+    let once = replay(place, "--out once").well().json();
+    assert_eq!(once["audit"], "once/audit.sudare");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(place.join("once")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name != "audit.sudare" {
+            let read = |folder: &str| std::fs::read(place.join(folder).join(&name)).unwrap();
+            assert_eq!(read("once"), read("found"), "{name}");
+        }
+        names.push(name);
+    }
+    assert_eq!(names.len(), 11, "{names:?}");
+    rows(place);
+    let later = replay(place, "--out later --out-from 5").well().json();
+    assert_eq!(later["statement"], once["statement"]);
+    let text = std::fs::read_to_string(place.join("later/movements.csv")).unwrap();
+    assert_eq!(text.lines().count(), 4, "one leg of one input and two outputs: {text}");
+}
+
+/// The three formats hold the same rows, as an independent program reads them.
+fn rows(place: &Place) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle");
+    let prepared = std::process::Command::new(folder.join("prepare")).output().unwrap();
+    assert!(
+        prepared.status.success(),
+        "tests/oracle/prepare needs python3-venv and, once, the network"
+    );
+    let python = String::from_utf8(prepared.stdout).unwrap();
+    let mut command = std::process::Command::new(python.trim());
+    command.arg(folder.join("tables.py")).arg(place.join("once"));
+    let said = place.spawn(command).ended().well().json();
+    assert_eq!(said["register"]["rows"], 2);
+    assert_eq!(said["register"]["sum"], "1000");
+    assert_eq!(said["movements"]["types"]["quantity"], "UBIGINT");
+    assert_eq!(said["movements"]["types"]["account"], "VARCHAR");
+    // Minted and spent are received and burned, in every leg.
+    assert_eq!(said["movements"]["unbalanced"], 0);
+    let moved = said["movements"]["rows"].as_u64().unwrap();
+    assert!(moved >= 2 + 4 * 3, "{said}");
+    // Trades of tests are due on a day of 2031 or on that of their instruction.
+    assert_eq!(said["exceptions"]["rows"], 0, "{said}");
 }

@@ -56,6 +56,7 @@ fn kinds(network: &Network) -> Kinds {
     };
     fs::write(from.join("forged"), forged.to_text()).unwrap();
     let _ = run("checkpoint evidence --core core --one seen --other forged --out fork".to_owned());
+    audit(from);
 
     let place = Place::default();
     for file in ["core", "held", "seen", "transfer", "account", "statement", "receipt", "fork"] {
@@ -63,6 +64,10 @@ fn kinds(network: &Network) -> Kinds {
     }
     for file in ["entry", "desk", "watched", "told", "held-then"] {
         fs::copy(from.join(file), place.join(file)).unwrap();
+    }
+    for entry in fs::read_dir(from.join("found")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), place.join(entry.file_name().to_str().unwrap())).unwrap();
     }
     let id = |name: &str| network.member(name).id.to_string();
     let under = format!("{who} --checkpoint seen");
@@ -78,8 +83,15 @@ fn kinds(network: &Network) -> Kinds {
         ("told", format!("--node {}", id("custodian-b"))),
         ("watched", format!("--node {}", id("regulator"))),
         ("fork", String::new()),
+        ("audit.sudare", format!("--node {} --core core", id("regulator"))),
     ];
     Kinds { place, files }
+}
+
+/// What the regulator's replay found: all of its files, which the audit names, go where it goes.
+fn audit(from: &Place) {
+    let replay = "audit replay -c net/regulator/node.toml --registrar registrar";
+    let _ = from.says(&format!("{replay} --asset {SOLD} --out found")).well();
 }
 
 /// The entry of a regulator's access log in which its first officer stands, and the log's checkpoint.
@@ -115,6 +127,7 @@ async fn every_kind_of_file_is_verified_offline_and_none_that_was_changed() {
         "entry of an access log",
         "checkpoint",
         "evidence of a fork",
+        "audit",
     ];
     let mut expected = expected.iter();
     for (file, known) in &kinds.files {
@@ -127,8 +140,38 @@ async fn every_kind_of_file_is_verified_offline_and_none_that_was_changed() {
         assert!(said.contains(": holds\n") && said.contains("\nnot shown: "), "{said}");
         changed(&kinds, file, known);
     }
+    files_of_an_audit(&kinds);
     other_files(&kinds);
     useless_options(&kinds);
+}
+
+/// Every file beside an audit counts, each byte of it, and so does its being there.
+fn files_of_an_audit(kinds: &Kinds) {
+    let (_, known) = kinds.files.last().unwrap();
+    let said = kinds.verify("audit.sudare", known).well().json();
+    assert!(said["statement"].as_str().unwrap().starts_with("legs 0..2 of 2, none missing"));
+    let listed = said["files"].as_array().unwrap();
+    assert_eq!(listed.len(), 10, "{said}");
+    for file in listed {
+        let name = file["name"].as_str().unwrap();
+        let whole = fs::read(kinds.place.join(name)).unwrap();
+        for at in [0, whole.len() / 3, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[at] ^= 4;
+            fs::write(kinds.place.join(name), changed).unwrap();
+            let _ = kinds.verify("audit.sudare", known).badly(1, &["[AUD-3]", name, "ask for it"]);
+        }
+        fs::write(kinds.place.join(name), &whole[..whole.len() - 1]).unwrap();
+        let _ = kinds.verify("audit.sudare", known).badly(1, &["[AUD-3]", name]);
+        fs::remove_file(kinds.place.join(name)).unwrap();
+        let _ = kinds.verify("audit.sudare", known).badly(1, &["[AUD-3]", name, "is missing"]);
+        fs::write(kinds.place.join(name), whole).unwrap();
+    }
+    let _ = kinds.verify("audit.sudare", known).well();
+    let _ = kinds.verify("audit.sudare", "").badly(2, &["--node ID"]);
+    let _ = kinds.verify("audit.sudare", &format!("{known} --files /")).badly(1, &["[AUD-3]"]);
+    let stranger = "--node 00";
+    let _ = kinds.verify("audit.sudare", stranger).badly(2, &["64 hexadecimal digits"]);
 }
 
 /// A sample of changed bytes, a file cut short, and one with a byte more.

@@ -492,6 +492,64 @@ mod stopped {
     }
 }
 
+mod exceptions {
+    use super::*;
+    use sudare_ledger::audit::Exception;
+    use sudare_ledger::leg::TradeInfo;
+
+    /// An issue whose trade data are these.
+    fn issue(story: &mut Story, trade: &TradeInfo) {
+        let pays = story.pays(&[(1, 5)]);
+        let plan = Plan::issue(pays);
+        let content = BTreeMap::from([(SectionKind::Trade, encode(trade))]);
+        let mut draft = plan.draft_with(&story.asset, &content, &mut story.rng);
+        story.append_draft(&plan, &mut draft);
+    }
+
+    fn due(date: &str) -> TradeInfo {
+        TradeInfo { trade_id: text("T"), delivery_date: text(date), ..TradeInfo::default() }
+    }
+
+    #[test]
+    fn what_is_to_be_looked_at_is_listed_with_its_entry_and_nothing_else_is() {
+        let mut story = Story::new(&[&[Fields::ALL], &[Fields::ALL]]);
+        for date in ["2999-12-31", "", "yesterday", "0000/00/00"] {
+            issue(&mut story, &due(date));
+        }
+        issue(&mut story, &due("2020-02-29"));
+        let cancels = TradeInfo { cancels: Some(text("T-0")), ..due("") };
+        issue(&mut story, &cancels);
+        story.asset = story.asset.join(1, Fields::ALL, &mut story.rng);
+        story.entries.push(Entry::Terms(story.asset.signed()));
+        // Of the first epoch, with a window that ends in the second.
+        let to = Holder::new(1).slot(&story.asset, 0, &mut story.rng);
+        let draft = Plan::issue(vec![(to, 7)]).draft(&story.asset, &mut story.rng);
+        let leg = draft.prove(&mut story.rng);
+        let boundary = story.asset.epoch(1).opens_at;
+        let late = Window { from: boundary - 20_000, until: boundary + 10_000 };
+        story.append_leg(leg, &[], late);
+        let report = story.replay(1).unwrap();
+        let found: Vec<(u64, &'static str)> =
+            report.exceptions.iter().map(|(entry, one)| (*entry, one.name())).collect();
+        let expected = [
+            (5, "late-settlement"),
+            (6, "cancellation"),
+            (7, "change-of-terms"),
+            (8, "settled-in-grace"),
+        ];
+        assert_eq!(found, expected);
+        let (_, change) = &report.exceptions[2];
+        assert_eq!(*change, Exception::Terms { number: 1, epochs: 0, keys: 1 });
+        assert!(
+            report.exceptions[0].1.to_string().starts_with("due on 2020-02-29, notarised on 20")
+        );
+        assert!(report.to_string().contains("4 other exceptions"));
+        // Without trade data nobody sees what was due, or cancelled.
+        let blind = story.replay_with(Vec::new(), &mut |_, _| None).unwrap();
+        assert_eq!(blind.exceptions.len(), 2);
+    }
+}
+
 mod missing {
     use super::*;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use clap::{Args, Subcommand};
@@ -21,7 +22,7 @@ use super::trade::text;
 use super::{Failure, NodeArgs, Output};
 use crate::access;
 use crate::opening::OpenedSeed;
-use crate::replay::{self, Known, Reading, Task};
+use crate::replay::{self, Known, Out, Pace, Reached, Reading, Session, Task};
 
 /// `sudare audit`.
 #[derive(Debug, Subcommand)]
@@ -30,6 +31,8 @@ pub(super) enum AuditCommand {
     Keys(KeysArgs),
     /// Fetch an asset's whole log, verify every proof, and read what the node's keys allow.
     Replay(ReplayArgs),
+    /// Replay as above and go on with new entries as they come, until Ctrl-C; the folder is whole at any moment.
+    Follow(FollowArgs),
     /// Sign with one's own keys that nothing is to be encrypted to them any more, for the registrar to amend the terms.
     Retire(super::retire::RetireArgs),
     /// Make a fresh seed, for when the node's is lost or somebody else may have it.
@@ -82,6 +85,16 @@ pub(super) struct ReplayArgs {
     /// confidential as what the keys read. In memory if left out.
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// The folder to write register, movements and exceptions to, as CSV, JSON and Parquet, with the statement and an audit over
+    /// all of them that the node signs, for `sudare verify`. Files of an earlier replay there are replaced.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The first entry whose movements and exceptions are written; the replay is of the whole log all the same.
+    #[arg(long, value_name = "ENTRY", default_value_t = 0, requires = "out")]
+    out_from: u64,
+    /// Say how far it is also where standard error is no terminal.
+    #[arg(long)]
+    progress: bool,
     /// How many legs a core are decided at once, at most: fewer than a batch takes by itself need less memory and more time.
     #[arg(long, value_name = "LEGS")]
     at_once: Option<usize>,
@@ -91,6 +104,29 @@ pub(super) struct ReplayArgs {
     /// The seed of a register snapshot that officers opened with `sudare ceremony open --seed`; repeat for more.
     #[arg(long, value_name = "FILE")]
     snapshot_seed: Vec<PathBuf>,
+}
+
+impl ReplayArgs {
+    fn tell(&self, pace: &Pace, output: &Output) {
+        if self.progress {
+            output.note(&pace.to_string())
+        } else {
+            output.progress(&pace.to_string())
+        }
+    }
+}
+
+/// A replay that goes on.
+#[derive(Debug, Args)]
+pub(super) struct FollowArgs {
+    #[command(flatten)]
+    replay: ReplayArgs,
+    /// How often the registrar is asked for more, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    every: u64,
+    /// End after so many checkpoints with something new.
+    #[arg(long, value_name = "COUNT")]
+    reports: Option<u64>,
 }
 
 /// A label has room for the mark of a retired key.
@@ -124,21 +160,70 @@ pub(super) async fn run(command: AuditCommand, output: &Output) -> Result<(), Fa
         AuditCommand::Table(args) => super::dlog_table::run(args, output).await,
         AuditCommand::Replay(args) => {
             let connection = Connection::open(&args.node.config)?;
-            let registrar = connection.member(&args.registrar)?.id;
-            let terms = super::account::find_at(&connection, &registrar, &args.asset).await?;
-            let known = Known {
-                solved: solved(&args.solved)?,
-                seeds: seeds(&args.snapshot_seed, terms.terms.asset())?,
-            };
-            let reading = reading(&connection, &args, &terms).await?;
-            let folder = args.folder.as_deref();
-            let task = Task { terms: &terms, reading, known, folder, at_once: args.at_once };
-            let report =
-                replay::run(&connection, task, |pace| output.progress(&pace.to_string())).await?;
-            output.result(&report, &report.text());
-            Ok(())
+            let mut session = session(&connection, &args).await?;
+            match session.catch_up(|pace| args.tell(pace, output)).await? {
+                Reached::Checkpoint(checkpoint) => {
+                    let report = session.report(checkpoint).await?;
+                    output.result(&report, &report.text());
+                    Ok(())
+                }
+                Reached::Stopped(next) => Err(session.stopped(next)),
+            }
+        }
+        AuditCommand::Follow(args) => follow(&args, output).await,
+    }
+}
+
+async fn session<'a>(
+    connection: &'a Connection,
+    args: &ReplayArgs,
+) -> Result<Session<'a>, Failure> {
+    let registrar = connection.member(&args.registrar)?.id;
+    let terms = super::account::find_at(connection, &registrar, &args.asset).await?;
+    let known = Known {
+        solved: solved(&args.solved)?,
+        seeds: seeds(&args.snapshot_seed, terms.terms.asset())?,
+    };
+    let reading = reading(connection, args, &terms).await?;
+    let out = args.out.clone().map(|folder| Out { folder, from: args.out_from });
+    let (folder, at_once) = (args.folder.as_deref(), args.at_once);
+    Session::open(connection, Task { terms: &terms, reading, known, folder, at_once, out })
+}
+
+/// Reports at every checkpoint with something new, until it is told to stop.
+async fn follow(args: &FollowArgs, output: &Output) -> Result<(), Failure> {
+    if args.replay.folder.is_none() {
+        return Err(Failure::Usage("to follow a log give --folder DIR, to go on from".into()));
+    }
+    let connection = Connection::open(&args.replay.node.config)?;
+    let mut session = session(&connection, &args.replay).await?;
+    let (mut known, mut reports) = (0, 0);
+    while args.reports.is_none_or(|wanted| reports < wanted) {
+        match session.catch_up(|pace| args.replay.tell(pace, output)).await {
+            Ok(Reached::Stopped(next)) => return stopped(next, output),
+            Ok(Reached::Checkpoint(checkpoint)) => {
+                let size = checkpoint.unverified().size;
+                if size > known {
+                    let report = session.report(checkpoint).await?;
+                    output.result(&report, &report.text());
+                    (known, reports) = (size, reports.saturating_add(1));
+                    continue;
+                }
+            }
+            // The registrar may be away for a while.
+            Err(Failure::Net(error)) => output.note(&format!("{error}; asking again")),
+            Err(other) => return Err(other),
+        }
+        if session.pause(Duration::from_secs(args.every)).await {
+            return stopped(session.kept(), output);
         }
     }
+    Ok(())
+}
+
+fn stopped(next: u64, output: &Output) -> Result<(), Failure> {
+    output.note(&format!("stopped before entry {next}; the same command goes on from there"));
+    Ok(())
 }
 
 /// What the replay may read; under a grant that is recorded here, before anything is fetched.

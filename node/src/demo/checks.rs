@@ -151,7 +151,8 @@ impl Run<'_> {
             let connection = self.desk.node(regulator.name.as_str())?;
             let known = Known::default();
             let reading = Reading::Keys;
-            let task = Task { terms: signed, reading, known, folder: None, at_once: None };
+            let task =
+                Task { terms: signed, reading, known, folder: None, at_once: None, out: None };
             let (held, detail) = match replay::run(connection, task, |_| ()).await {
                 Ok(replayed) => {
                     logs = logs.saturating_add(1);

@@ -2,12 +2,13 @@
 //! the node's disclosure keys allow, and has the regulator's node keep the checkpoint. What it finds is kept in memory or in a folder,
 //! from which it goes on wherever it was stopped.
 
+mod export;
 mod keys;
 mod session;
 mod state;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sudare_crypto::{Encoded, Text};
@@ -51,6 +52,8 @@ pub struct ReplayReport {
     pub bytes: u64,
     /// Where the access log says that this was read, if it was under a grant.
     pub access: Option<Access>,
+    /// The signed audit over the files that were written, if they were.
+    pub audit: Option<String>,
     /// The report in words.
     pub statement: String,
 }
@@ -99,6 +102,17 @@ pub struct Task<'a> {
     pub folder: Option<&'a Path>,
     /// How many legs a core are decided at once, at most; a full batch if left out.
     pub at_once: Option<usize>,
+    /// Where to write what was found; nowhere if there is none.
+    pub out: Option<Out>,
+}
+
+/// Files to write.
+#[derive(Clone, Debug)]
+pub struct Out {
+    /// The folder; files of an earlier replay in it are replaced.
+    pub folder: PathBuf,
+    /// The first entry whose movements and exceptions are written.
+    pub from: u64,
 }
 
 impl ReplayReport {
@@ -131,6 +145,7 @@ impl ReplayReport {
             holdings: None,
             bytes,
             access,
+            audit: None,
             statement,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rand_core::OsRng;
 use sudare_crypto::Encoded;
@@ -11,11 +12,13 @@ use sudare_disclosure::DisclosureSecret;
 use sudare_disclosure::dlog::{Outcome, Search};
 use sudare_ledger::audit::{AssetLog, AuditError, Holding, Replay, Report};
 use sudare_ledger::tree::SignedCheckpoint;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::export::{self, AUDIT_FILE};
 use super::keys::NodeKeys;
 use super::state::State;
-use super::{HOLDINGS_SHOWN, Reading, ReplayReport, Task, record};
+use super::{HOLDINGS_SHOWN, Out, Reading, ReplayReport, Task, record};
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
 use crate::clock::now_ms;
@@ -28,7 +31,7 @@ const PAGES_AHEAD: usize = 1;
 /// How many rows are read at once.
 const ROWS: usize = 1024;
 
-type Run = Replay<OsRng, State>;
+pub(super) type Run = Replay<OsRng, State>;
 
 /// A replay of one asset's log by one node.
 pub struct Session<'a> {
@@ -38,6 +41,9 @@ pub struct Session<'a> {
     reading: Reading,
     solved: Arc<BTreeMap<Encoded, u64>>,
     folder: Option<PathBuf>,
+    out: Option<Out>,
+    /// Ctrl-C, if it goes on from a folder; one that comes while nobody waits for it is not lost.
+    interrupts: Option<Signal>,
     /// None only while it works, or after it failed.
     run: Option<Box<Run>>,
     fetched: u64,
@@ -98,7 +104,7 @@ impl<'a> Session<'a> {
     ///
     /// [`Failure::CheckFailed`] if the folder can't be used or holds another replay.
     pub fn open(connection: &'a Connection, task: Task<'_>) -> Result<Self, Failure> {
-        let Task { terms, reading, known, folder, at_once } = task;
+        let Task { terms, reading, known, folder, at_once, out } = task;
         let core = &terms.terms.core;
         let (asset, registrar) = (terms.terms.asset(), core.registrar);
         let log = AssetLog { network: connection.node.network, asset, registrar };
@@ -116,6 +122,7 @@ impl<'a> Session<'a> {
             None => replay,
         };
         let run = replay.kept_in(State::open(folder)?).map_err(failed)?;
+        let interrupts = folder.and_then(|_| signal(SignalKind::interrupt()).ok());
         Ok(Self {
             connection,
             log,
@@ -123,6 +130,8 @@ impl<'a> Session<'a> {
             reading,
             solved: Arc::new(known.solved),
             folder: folder.map(ToOwned::to_owned),
+            out,
+            interrupts,
             run: Some(Box::new(run)),
             fetched: 0,
         })
@@ -168,7 +177,7 @@ impl<'a> Session<'a> {
         };
         let fetched = tokio::select! {
             fetched = fetching => Some(fetched),
-            () = interrupted(), if self.folder.is_some() => None,
+            () = interrupted(self.interrupts.as_mut()) => None,
         };
         drop(pages);
         let run = verifying.await.map_err(|error| Failure::CheckFailed(error.to_string()))??;
@@ -180,11 +189,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What is shown at this checkpoint; the node keeps it.
+    /// What is shown at this checkpoint, which the node keeps; with files, if they are wanted.
     ///
     /// # Errors
     ///
-    /// [`Failure::CheckFailed`] with the culprit.
+    /// [`Failure::CheckFailed`] with the culprit; [`Failure::File`].
     pub async fn report(&mut self, checkpoint: SignedCheckpoint) -> Result<ReplayReport, Failure> {
         let mut run = self.run.take().ok_or_else(gone)?;
         let (solved, signed) = (Arc::clone(&self.solved), checkpoint.clone());
@@ -194,8 +203,16 @@ impl<'a> Session<'a> {
         });
         let (run, report) =
             finishing.await.map_err(|error| Failure::CheckFailed(error.to_string()))??;
-        record(self.connection, &self.log, checkpoint, &report).await?;
+        record(self.connection, &self.log, checkpoint.clone(), &report).await?;
         let mut shown = ReplayReport::of(&self.code, &report, self.fetched, &self.reading);
+        if let Some(Out { folder, from }) = &self.out {
+            let key = self.connection.node.identity.key();
+            let said = (&report, shown.statement.as_str());
+            tokio::task::block_in_place(|| {
+                export::write(&run, said, (folder, *from), &checkpoint, key)
+            })?;
+            shown.audit = Some(folder.join(AUDIT_FILE).display().to_string());
+        }
         if report.holders.is_some_and(|holders| holders <= HOLDINGS_SHOWN) {
             let all = all_holdings(&run)?;
             let line = |one: Holding| (format!("{:?}", one.account), one.quantity.to_string());
@@ -203,6 +220,20 @@ impl<'a> Session<'a> {
         }
         self.run = Some(run);
         Ok(shown)
+    }
+
+    /// Waits so long; whether Ctrl-C came before.
+    pub async fn pause(&mut self, pause: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => false,
+            () = interrupted(self.interrupts.as_mut()) => true,
+        }
+    }
+
+    /// How many entries are decided and kept.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.run.as_ref().map_or(0, |run| run.kept())
     }
 
     /// What to say when it was stopped before entry `next`.
@@ -309,9 +340,12 @@ fn solve(point: &Encoded, bound: u64) -> Option<u64> {
     }
 }
 
-async fn interrupted() {
-    // Without a handler Ctrl-C ends the process as it always does, and the folder is whole all the same.
-    if tokio::signal::ctrl_c().await.is_err() {
+async fn interrupted(interrupts: Option<&mut Signal>) {
+    let come = match interrupts {
+        Some(interrupts) => interrupts.recv().await,
+        None => None,
+    };
+    if come.is_none() {
         std::future::pending::<()>().await;
     }
 }

@@ -8,8 +8,8 @@ use sudare_ledger::kv::{Kv, MemoryKv, Pair, StorageError, Writes};
 use crate::cli::Failure;
 use crate::store::Tables;
 
-/// The tables of `sudare_ledger::audit`, version 1.
-const SCHEMA: u32 = 0x5250_0001;
+/// The tables of `sudare_ledger::audit`, version 2.
+const SCHEMA: u32 = 0x5250_0002;
 
 pub(super) enum State {
     Memory(MemoryKv),

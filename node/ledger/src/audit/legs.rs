@@ -57,6 +57,8 @@ pub(super) struct Verified {
     version: usize,
     /// What no amount of it exceeds: the supply before it, and what it mints.
     pub(super) bound: u64,
+    /// Whether its epoch was over at the end of its window.
+    pub(super) grace: bool,
 }
 
 /// What a window is decided with.
@@ -136,14 +138,14 @@ impl<R: CryptoRngCore> Bench<'_, R> {
     /// What can be said of a leg only with those before it.
     fn admit(&mut self, tx: &Tx<'_>, entry: u64, checked: Checked) -> Result<Verified, Stop> {
         let Checked { version, tx: transaction, leg, leaf, proofs } = checked;
-        self.versions.check_timing(version, &leg)?;
+        let grace = self.versions.check_timing(version, &leg)?;
         first_of_their_kind(tx, self.progress, entry, &leg.leg)?;
         let (mint, burn) = (leg.leg.header.mint, leg.leg.header.burn);
         let bound = self.progress.supply.apply(mint, burn).ok_or(Fault::Supply)?;
         proofs.map_err(Fault::from)?;
         tree().append(tx, leaf.hash())?;
         self.progress.entries = entry.saturating_add(1);
-        Ok(Verified { entry, tx: transaction, leg, version, bound })
+        Ok(Verified { entry, tx: transaction, leg, version, bound, grace })
     }
 
     /// Decides the links that were read, and holds the legs to their plain numbers.

@@ -7,6 +7,7 @@
 //! entry is missing, the [`Report`] says what was shown, what was read, and what the keys leave open; then it may go on. A replay that
 //! failed stays failed.
 
+mod day;
 mod error;
 mod keys;
 mod legs;
@@ -23,24 +24,26 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::{Version, decode};
 use sudare_crypto::{Claims, Encoded, Hash, NodeId};
-use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_disclosure::{AssetId, Fields, SignedTerms};
 
-use crate::access::{AccessError, Permit};
+use crate::access::{AccessError, Permit, Scope};
+use crate::bundle::ReadUnder;
 use crate::kv::{Be, Kv, MemoryKv, Tx};
 use crate::log::{ENTRY_BYTES_MAX, Entry, EntryLeaf};
+use crate::note::NoteId;
 use crate::snapshot::{Heading, Snapshot, SnapshotSeed};
 use crate::tree::{CheckpointError, SignedCheckpoint, SignerName};
 
 pub use error::{AuditError, Fault};
 pub use keys::Keyring;
 pub use regulator::{Evidence, Instruction, RecordReplay, Recorded, Regulator};
-pub use report::{Coverage, Holding, ReadLeg, Report, SnapshotSeen, TermsUse};
+pub use report::{Coverage, Excepted, Exception, Holding, ReadLeg, Report, SnapshotSeen, TermsUse};
 pub use state::ReplayState;
 
 use error::Stop;
 use keys::Keys;
 use legs::{Bench, Window};
-use state::{HEADING, LEGS, LIES, PROGRESS, Progress, SNAPSHOTS, tree};
+use state::{EXCEPTIONS, HEADING, LEGS, NOTES, PROGRESS, Progress, SNAPSHOTS, Value, tree};
 use versions::Versions;
 
 /// An asset's log: what a regulator must know beforehand, from the membership list and the asset's prospectus.
@@ -124,6 +127,8 @@ impl<R: CryptoRngCore> Replay<R> {
     pub fn under(mut self, permit: &Permit) -> Result<Self, AccessError> {
         let scope = permit.scope().filter(|scope| scope.asset == self.core.log.asset);
         self.core.keys.scope = Some(scope.ok_or(AccessError::OtherUse)?.clone());
+        let read = ReadUnder { grant: permit.grant().id(), entry: permit.index() };
+        self.core.progress.reads.push(read);
         Ok(self)
     }
 
@@ -247,20 +252,48 @@ impl<R: CryptoRngCore, S: ReplayState> Replay<R, S> {
         Ok(rows.into_iter().map(|(_, leg)| leg).collect())
     }
 
-    /// At most `limit` amounts after `after`, by entry and output, whose memo was false, in its value, which had to be searched for,
-    /// or in its blinding, so that the receiver can't spend the note: sender and registrar lied.
+    /// At most `limit` exceptions after `after`, an entry and a number there, in order.
     ///
     /// # Errors
     ///
     /// [`AuditError::State`].
-    pub fn false_memos(
+    pub fn exceptions(
         &self,
         after: Option<(u64, u8)>,
         limit: usize,
-    ) -> Result<Vec<(u64, u8)>, AuditError> {
-        let after = after.map(|(entry, output)| (Be(entry), output));
-        let rows = LIES.rows(&self.state, after.as_ref(), limit)?;
-        Ok(rows.into_iter().map(|((Be(entry), output), ())| (entry, output)).collect())
+    ) -> Result<Vec<Excepted>, AuditError> {
+        let after = after.map(|(entry, number)| (Be(entry), number));
+        let rows = EXCEPTIONS.rows(&self.state, after.as_ref(), limit)?;
+        let one = |((Be(entry), number), what)| Excepted { entry, number, what };
+        Ok(rows.into_iter().map(one).collect())
+    }
+
+    /// The amount of a note that the log made, and whose it is, as far as they were read.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::State`].
+    pub fn note(&self, id: &NoteId) -> Result<(Option<u64>, Option<Encoded>), AuditError> {
+        let row = NOTES.get(&self.state, id)?.ok_or_else(|| AuditError::damaged("note"))?;
+        let value = if let Value::Known(value) = row.value { Some(value) } else { None };
+        Ok((value, row.account))
+    }
+
+    /// All that is read, if it is under a grant.
+    #[must_use]
+    pub const fn scope(&self) -> Option<&Scope> {
+        self.core.keys.scope.as_ref()
+    }
+
+    /// The entries of the access log that its reads stand in, one each time that it went on.
+    #[must_use]
+    pub fn reads(&self) -> Vec<ReadUnder> {
+        self.core.progress.reads.clone()
+    }
+
+    /// The keys that it read with so far, by their points, with epoch and fields.
+    pub fn keys(&self) -> impl Iterator<Item = (Encoded, u32, Fields)> + '_ {
+        self.core.used_keys().into_iter().map(|(point, (epoch, fields))| (point, epoch, fields))
     }
 
     fn unless_failed<T>(
@@ -344,7 +377,9 @@ impl<R: CryptoRngCore> Core<R> {
     /// Goes on from what another run kept.
     fn go_on(&mut self, kv: &dyn Kv) -> Result<(), AuditError> {
         self.versions = Versions::load(kv)?;
+        let own = std::mem::take(&mut self.progress.reads);
         self.progress = PROGRESS.get(kv, &())?.unwrap_or_default();
+        self.progress.reads.extend(own);
         if tree().size(kv)? != self.progress.entries {
             return Err(AuditError::damaged("replay's progress"));
         }
@@ -371,6 +406,9 @@ impl<R: CryptoRngCore> Core<R> {
             Entry::Terms(signed) => {
                 let leaf = EntryLeaf::Terms { number: signed.terms.number, body: body(bytes) };
                 self.take_terms(index, signed).map_err(|fault| at(index, fault))?;
+                if let Some(change) = self.versions.change() {
+                    self.progress.except(tx, index, &[change]);
+                }
                 leaf
             }
             Entry::Snapshot(snapshot) => {
@@ -423,6 +461,17 @@ impl<R: CryptoRngCore> Core<R> {
         Ok(())
     }
 
+    fn used_keys(&self) -> BTreeMap<Encoded, (u32, Fields)> {
+        let mut used = BTreeMap::new();
+        for version in self.versions.all() {
+            for epoch in &version.terms.policy.epochs {
+                let own = epoch.keys.iter().filter(|key| version.keys.contains(&key.point));
+                used.extend(own.map(|key| (key.point, (epoch.number, key.fields))));
+            }
+        }
+        used
+    }
+
     fn report(&self, kv: &dyn Kv, root: Hash) -> Result<Report, AuditError> {
         let Progress { entries, legs, tags, notes, supply, scope, .. } = self.progress;
         let outstanding = supply.outstanding().ok_or(AuditError::Overflow)?;
@@ -443,11 +492,9 @@ impl<R: CryptoRngCore> Core<R> {
             sums: false,
             holders: None,
             false_memos: self.progress.false_memos,
-            findings: Vec::new(),
+            exceptions: self.progress.exceptions,
+            findings: findings(kv, self.progress.false_memos)?,
         };
-        let first = LIES.rows(kv, None, report::FINDINGS_SHOWN)?;
-        report.findings =
-            first.into_iter().map(|((Be(entry), output), ())| (entry, output)).collect();
         // Without a key to all links nobody can tell which notes live.
         if scope.spends < legs {
             return Ok(report);
@@ -464,6 +511,24 @@ impl<R: CryptoRngCore> Core<R> {
         report.holders = (scope.parties == legs).then_some(self.progress.holders);
         Ok(report)
     }
+}
+
+/// Entry and output of the first false memos, of so many.
+fn findings(kv: &dyn Kv, of: u64) -> Result<Vec<(u64, u8)>, AuditError> {
+    let wanted = report::FINDINGS_SHOWN.min(usize::try_from(of).unwrap_or(usize::MAX));
+    let (mut found, mut after) = (Vec::new(), None);
+    while found.len() < wanted {
+        let page = EXCEPTIONS.rows(kv, after.as_ref(), ROWS)?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        let lie = |((Be(entry), _), one): ((Be, u8), Exception)| match one {
+            Exception::FalseMemo { output } => Some((entry, output)),
+            _ => None,
+        };
+        let room = wanted.saturating_sub(found.len());
+        found.extend(page.into_iter().filter_map(lie).take(room));
+    }
+    Ok(found)
 }
 
 fn snapshots(kv: &dyn Kv) -> Result<Vec<SnapshotSeen>, AuditError> {

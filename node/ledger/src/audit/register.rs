@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use sudare_crypto::point::times_b;
-use sudare_crypto::{Encoded, RistrettoPoint, Scalar, numbered, pairs};
+use sudare_crypto::{Encoded, RistrettoPoint, Scalar, Text, numbered, pairs};
 use sudare_disclosure::SectionKind;
 
+use super::day::day_in_japan;
 use super::legs::Verified;
 use super::state::{
-    ACCOUNTS, AccountState, LEGS, LIES, NOTES, NoteRow, Progress, Value, WAITING, Waiting,
+    ACCOUNTS, AccountState, LEGS, NOTES, NoteRow, Progress, Value, WAITING, Waiting,
 };
-use super::{AuditError, Fault, Holding, ReadLeg, Solve, Stop, at};
+use super::{AuditError, Exception, Fault, Holding, ReadLeg, Solve, Stop, at};
 use crate::kv::{Be, Kv, Tx};
 use crate::leg::{Amount, Disclosed, Leg, Links};
 use crate::note::{Note, NoteId};
@@ -81,15 +82,53 @@ pub(super) fn book(
         sender,
         trade,
         spends,
+        makes: made.clone(),
     };
+    progress.except(tx, entry, &exceptions(&read, seen.amounts.as_deref(), verified.grace));
     progress.legs = progress.legs.saturating_add(1);
     progress.scope.count(&read, seen.amounts.is_some(), links_in_scope);
     let inputs = spent.as_deref();
-    let adds_up = settle(tx, progress, &mut read, (inputs, &made), seen.amounts, verified.bound);
+    let adds_up = settle(tx, &mut read, (inputs, &made), seen.amounts, verified.bound);
     LEGS.put(tx, &Be(entry), &read);
     let links = links
         .map(|links| (links, spent.unwrap_or_default().into_iter().map(|row| row.note).collect()));
     Ok(Booked { links, adds_up })
+}
+
+/// What is to be looked at of a leg, from what was read of it.
+fn exceptions(read: &ReadLeg, amounts: Option<&[Amount]>, grace: bool) -> Vec<Exception> {
+    let mut found = Vec::new();
+    for (output, amount) in numbered(amounts.unwrap_or_default()) {
+        if !matches!(amount, Amount::Known(_)) {
+            found.push(Exception::FalseMemo { output });
+        }
+    }
+    if grace {
+        found.push(Exception::Grace { epoch: read.epoch });
+    }
+    if let Some(trade) = &read.trade {
+        let due = &trade.delivery_date;
+        // A date that is none says nothing about lateness.
+        if let Ok(on) = Text::new(day_in_japan(read.time))
+            && is_date(due.as_str())
+            && due.as_str() < on.as_str()
+        {
+            found.push(Exception::Late { due: due.clone(), on });
+        }
+        if let Some(trade_id) = &trade.cancels {
+            found.push(Exception::Cancels { trade_id: trade_id.clone() });
+        }
+    }
+    found
+}
+
+/// Whether it is written `YYYY-MM-DD`, so that dates sort as their texts do.
+fn is_date(text: &str) -> bool {
+    let digit_or_dash = |(place, byte): (usize, u8)| match place {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 10 && text.bytes().enumerate().all(digit_or_dash)
 }
 
 /// What a section in scope must hold.
@@ -104,19 +143,12 @@ fn readable<T>(seen: Option<Option<T>>, kind: SectionKind) -> Result<Option<T>, 
 /// Adds the leg up, or lets it wait if an amount of it is hidden.
 fn settle(
     tx: &Tx<'_>,
-    progress: &mut Progress,
     read: &mut ReadLeg,
     (inputs, made): (Option<&[NoteRow]>, &[NoteId]),
     amounts: Option<Vec<Amount>>,
     bound: u64,
 ) -> Option<bool> {
     let amounts = amounts?;
-    for (output, amount) in numbered(&amounts) {
-        if !matches!(amount, Amount::Known(_)) {
-            LIES.put(tx, &(Be(read.entry), output), &());
-            progress.false_memos = progress.false_memos.saturating_add(1);
-        }
-    }
     let values: Option<Vec<u64>> = amounts.iter().map(known).collect();
     let hidden = |row: &NoteRow| row.value == Value::Hidden;
     if values.is_none() || inputs.is_some_and(|inputs| inputs.iter().any(hidden)) {

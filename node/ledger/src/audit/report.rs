@@ -45,6 +45,8 @@ pub struct Report {
     pub holders: Option<u64>,
     /// How many amounts had a false memo.
     pub false_memos: u64,
+    /// How many exceptions there are, these among them.
+    pub exceptions: u64,
     /// Entry and output of the first of them.
     pub findings: Vec<(u64, u8)>,
 }
@@ -135,6 +137,91 @@ pub struct ReadLeg {
     pub trade: Option<TradeInfo>,
     /// The note that each input spends; empty without inputs, whatever the scope.
     pub spends: Option<Vec<NoteId>>,
+    /// The note that each output makes.
+    pub makes: Vec<NoteId>,
+}
+
+/// Something that a regulator looks at. No leg is forced: each spend is signed under its note's tag ([FIN-4]).
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub enum Exception {
+    /// The memo of an output was false, in its value, which had to be searched for, or in its blinding, so that the receiver can't
+    /// spend the note: sender and registrar lied.
+    FalseMemo {
+        /// The output.
+        output: u8,
+    },
+    /// Notarised on a later day in Japan than the trade's delivery date.
+    Late {
+        /// The delivery date.
+        due: Text<10>,
+        /// The day on which it was notarised.
+        on: Text<10>,
+    },
+    /// Encrypted to the keys of an epoch that was over at the end of its window, within the grace.
+    Grace {
+        /// The epoch.
+        epoch: u32,
+    },
+    /// A trade that cancels an earlier one.
+    Cancels {
+        /// The earlier trade.
+        trade_id: Text<35>,
+    },
+    /// A later version of the terms.
+    Terms {
+        /// Its number.
+        number: u32,
+        /// Epochs that it adds.
+        epochs: u32,
+        /// Keys that it adds to earlier epochs, or retires.
+        keys: u32,
+    },
+}
+
+/// An exception with its place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Excepted {
+    /// The entry's index in the log.
+    pub entry: u64,
+    /// Which one of the entry's.
+    pub number: u8,
+    /// What it is.
+    pub what: Exception,
+}
+
+impl Exception {
+    /// What it is called in files.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::FalseMemo { .. } => "false-memo",
+            Self::Late { .. } => "late-settlement",
+            Self::Grace { .. } => "settled-in-grace",
+            Self::Cancels { .. } => "cancellation",
+            Self::Terms { .. } => "change-of-terms",
+        }
+    }
+}
+
+impl fmt::Display for Exception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FalseMemo { output } => {
+                write!(
+                    f,
+                    "the memo of output {output} is false: [SEC-4] broken by sender and registrar"
+                )
+            }
+            Self::Late { due, on } => {
+                write!(f, "due on {}, notarised on {}", due.as_str(), on.as_str())
+            }
+            Self::Grace { epoch } => write!(f, "under the keys of epoch {epoch}, which was over"),
+            Self::Cancels { trade_id } => write!(f, "cancels {}", trade_id.as_str()),
+            Self::Terms { number, epochs, keys } => {
+                write!(f, "version {number}: {epochs} epochs more, {keys} keys added or retired")
+            }
+        }
+    }
 }
 
 impl fmt::Display for Report {
@@ -181,6 +268,11 @@ impl fmt::Display for Report {
         if more > 0 {
             writeln!(f, "finding: {more} more false memos")?;
         }
+        let others = self.exceptions.saturating_sub(self.false_memos);
+        writeln!(
+            f,
+            "{others} other exceptions (late, in grace, cancelling, changes of terms); no leg is forced: every spend is signed under its note's tag"
+        )?;
         Ok(())
     }
 }

@@ -1,13 +1,14 @@
 //! What a replay keeps, so that it can be stopped at any point and go on: tables of a key-value store, in memory or on disk.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use sudare_crypto::Encoded;
 use sudare_crypto::encoding::Version;
+use sudare_crypto::{Encoded, numbered};
 use sudare_disclosure::AssetTerms;
 
-use super::{AssetLog, Coverage, ReadLeg, SnapshotSeen};
+use super::{AssetLog, Coverage, Exception, ReadLeg, SnapshotSeen};
 use crate::access::Scope;
-use crate::kv::{Be, Kv, MemoryKv, StorageError, Table, Writes};
+use crate::bundle::ReadUnder;
+use crate::kv::{Be, Kv, MemoryKv, StorageError, Table, Tx, Writes};
 use crate::leg::Amount;
 use crate::note::{Note, NoteId};
 use crate::snapshot::Chain;
@@ -48,8 +49,8 @@ pub(super) const ACCOUNTS: Table<Encoded, AccountState> = Table::new(0x07, "acco
 pub(super) const LEGS: Table<Be, ReadLeg> = Table::new(0x08, "leg");
 /// Legs with amounts that are still to be found, or that spend such notes, by entry.
 pub(super) const WAITING: Table<Be, Waiting> = Table::new(0x09, "leg with hidden amounts");
-/// Memos that lie, by entry and output.
-pub(super) const LIES: Table<(Be, u8), ()> = Table::new(0x0a, "false memo");
+/// Exceptions, by entry; the number tells those of one entry apart.
+pub(super) const EXCEPTIONS: Table<(Be, u8), Exception> = Table::new(0x0a, "exception");
 /// Register snapshots, by number.
 pub(super) const SNAPSHOTS: Table<Be, SnapshotSeen> = Table::new(0x0b, "register snapshot");
 /// The log's tree.
@@ -86,7 +87,21 @@ pub(super) struct Progress {
     /// Whether the account or the spent notes of some leg are not known.
     pub(super) blind: bool,
     pub(super) false_memos: u64,
+    pub(super) exceptions: u64,
     pub(super) snapshots: u32,
+    pub(super) reads: Vec<ReadUnder>,
+}
+
+impl Progress {
+    /// Notes exceptions of an entry, all of it at once.
+    pub(super) fn except(&mut self, tx: &Tx<'_>, entry: u64, list: &[Exception]) {
+        for (number, one) in numbered(list) {
+            EXCEPTIONS.put(tx, &(Be(entry), number), one);
+            self.exceptions = self.exceptions.saturating_add(1);
+            let lies = matches!(one, Exception::FalseMemo { .. });
+            self.false_memos = self.false_memos.saturating_add(u64::from(lies));
+        }
+    }
 }
 
 /// Atomic units made and ended so far.

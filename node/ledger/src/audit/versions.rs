@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRngCore;
 use sudare_crypto::{Encoded, Hash};
-use sudare_disclosure::{AssetTerms, SignedTerms};
+use sudare_disclosure::{AssetTerms, DisclosureKey, SignedTerms};
 
 use super::state::{VERSIONS, VersionRow};
-use super::{AssetLog, Fault, TermsUse, count};
+use super::{AssetLog, Exception, Fault, TermsUse, count};
 use crate::kv::{Be, Kv, StorageError, Tx};
 use crate::log::FinalLeg;
 use crate::transaction::WINDOW_STEP_MS;
@@ -96,8 +96,8 @@ impl Versions {
     /// a registrar approves before the window ends, so what was in force at approval was in force before the window's end.
     ///
     /// Enforces [APR-3] and [POL-7]; and that a version which was replaced is not used after its grace, or an authority whose
-    /// key was added could be kept from reading.
-    pub(super) fn check_timing(&mut self, place: usize, leg: &FinalLeg) -> Result<(), Fault> {
+    /// key was added could be kept from reading. Gives whether the epoch was over at the window's end.
+    pub(super) fn check_timing(&mut self, place: usize, leg: &FinalLeg) -> Result<bool, Fault> {
         let window = leg.commit.transaction.window;
         let terms = self.get(place)?;
         let longest = terms.core.window_max_ms.saturating_add(3 * WINDOW_STEP_MS);
@@ -106,7 +106,9 @@ impl Versions {
         }
         let (policy, number) = (&terms.policy, leg.leg.header.epoch);
         let opens = policy.epoch(number).map(|epoch| epoch.opens_at);
-        let ends = policy.ends_at(number).map(|end| end.saturating_add(policy.grace_ms));
+        let end = policy.ends_at(number);
+        let grace = end.is_some_and(|end| window.until > end);
+        let ends = end.map(|end| end.saturating_add(policy.grace_ms));
         if opens.is_none_or(|opens| opens >= window.until)
             || ends.is_some_and(|ends| window.until > ends)
         {
@@ -123,7 +125,22 @@ impl Versions {
             version.in_force_before = Some(before.min(window.until));
             self.changed.insert(place);
         }
-        Ok(())
+        Ok(grace)
+    }
+
+    /// What the newest version changes in the one before it; none of the first.
+    pub(super) fn change(&self) -> Option<Exception> {
+        let [.., before, newest] = self.list.as_slice() else { return None };
+        let (old, new) = (&before.terms.policy, &newest.terms.policy);
+        let mut keys = 0_u32;
+        for (before, now) in old.epochs.iter().map(|epoch| (epoch, new.epoch(epoch.number))) {
+            let kept = |key: &DisclosureKey| before.keys.iter().any(|one| one == key);
+            let changed = now.map_or(0, |now| now.keys.iter().filter(|key| !kept(key)).count());
+            keys = keys.saturating_add(u32::try_from(changed).unwrap_or(u32::MAX));
+        }
+        let epochs = new.epochs.len().saturating_sub(old.epochs.len());
+        let epochs = u32::try_from(epochs).unwrap_or(u32::MAX);
+        Some(Exception::Terms { number: newest.terms.number, epochs, keys })
     }
 
     /// All versions.

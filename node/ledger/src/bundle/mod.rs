@@ -2,6 +2,7 @@
 //!
 //! The first line says format and version, the byte after it what kind of file it is. A checkpoint stays the text that it is.
 
+mod audit;
 mod receipt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -11,6 +12,10 @@ use crate::access::LoggedEntry;
 use crate::packet::{Fork, NodeFork, Packet};
 use crate::statement::Statement;
 
+pub use audit::{
+    AUDIT_FILES_MAX, AUDIT_KEYS_MAX, AUDIT_READS_MAX, Audit, AuditFileError, Figures, FileHash,
+    KeyRead, ReadUnder, SignedAudit,
+};
 pub use receipt::{ReceiptError, ReceiptFile};
 
 /// What every bundle's file begins with, before its version.
@@ -35,10 +40,12 @@ pub enum Bundle {
     Access(Box<LoggedEntry>),
     /// Two checkpoints of a notary's or access log that contradict each other.
     NodeFork(Box<NodeFork>),
+    /// What a regulator's replay showed.
+    Audit(Box<SignedAudit>),
 }
 
 /// How many kinds of bundle there are.
-const KINDS: u8 = 6;
+const KINDS: u8 = 7;
 
 /// Why bytes are no bundle; says what to do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -107,6 +114,7 @@ impl Bundle {
             Self::Statement(_) => "statement",
             Self::Receipt(_) => "receipt",
             Self::Access(_) => "entry of an access log",
+            Self::Audit(_) => "audit",
         }
     }
 }

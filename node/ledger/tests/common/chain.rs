@@ -18,7 +18,9 @@ use sudare_crypto::encoding::{Version, encode};
 use sudare_crypto::linear::LinearProof;
 use sudare_crypto::proof::tag;
 use sudare_crypto::{Encoded, Hash, NodeKey};
-use sudare_ledger::audit::{AssetLog, AuditError, Holding, ReadLeg, Replay, ReplayState, Report};
+use sudare_ledger::audit::{
+    AssetLog, AuditError, Excepted, Exception, Holding, ReadLeg, Replay, ReplayState, Report,
+};
 use sudare_ledger::kv::{Kv, MemoryKv, Pair, StorageError, Writes};
 use sudare_ledger::leg::{Leg, LegSalt};
 use sudare_ledger::log::{Entry, FinalLeg, NotaryEntry, Receipt};
@@ -138,6 +140,7 @@ pub struct Seen {
     pub read: Vec<ReadLeg>,
     pub holdings: Option<BTreeMap<Encoded, u64>>,
     pub false_memos: Vec<(u64, u8)>,
+    pub exceptions: Vec<(u64, Exception)>,
 }
 
 impl std::ops::Deref for Seen {
@@ -171,13 +174,20 @@ pub fn finish<S: ReplayState>(
         }
         held.extend(page);
     }
-    let false_memos = replay.false_memos(None, 1000)?;
-    assert_eq!(false_memos.len() as u64, report.false_memos);
+    let exceptions: Vec<Excepted> = replay.exceptions(None, 1000)?;
+    assert_eq!(exceptions.len() as u64, report.exceptions);
+    let lie = |one: &Excepted| match one.what {
+        Exception::FalseMemo { output } => Some((one.entry, output)),
+        _ => None,
+    };
+    let false_memos: Vec<(u64, u8)> = exceptions.iter().filter_map(lie).collect();
+    assert_eq!((false_memos.len() as u64, &false_memos), (report.false_memos, &report.findings));
+    let exceptions = exceptions.into_iter().map(|one| (one.entry, one.what)).collect();
     let holdings = report.holders.map(|holders| {
         assert_eq!(held.len() as u64, holders);
         held.iter().map(|one| (one.account, one.quantity)).collect()
     });
-    Ok(Seen { report, read, holdings, false_memos })
+    Ok(Seen { report, read, holdings, false_memos, exceptions })
 }
 
 /// Tables that outlast the replay that is kept in them.

@@ -4,6 +4,7 @@
 //! it, and reports what it shows and what it doesn't.
 
 mod access;
+mod audit;
 mod checkpoint;
 mod fork;
 mod packet;
@@ -30,7 +31,7 @@ pub(super) use statement::StatementView;
 /// What to verify, and what its reader knows.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// A packet, a statement, a receipt, a checkpoint, an entry of an access log, or evidence of a fork.
+    /// A packet, a statement, a receipt, a checkpoint, an entry of an access log, evidence of a fork, or an audit.
     file: PathBuf,
     /// Of a packet or statement: what you call yourself.
     #[arg(long)]
@@ -59,16 +60,19 @@ pub(super) struct VerifyArgs {
     /// Of an asset's checkpoint: a node, as 64 hexadecimal digits, that must have co-signed it; may be given several times.
     #[arg(long, value_name = "ID")]
     witness: Vec<String>,
-    /// Of an asset's checkpoint or a receipt: the asset's definition, as `asset define` or `checkpoint fetch` writes it.
+    /// Of an asset's checkpoint, a receipt or an audit: the asset's definition, as `asset define` or `checkpoint fetch` writes it.
     #[arg(long, value_name = "FILE")]
     core: Option<PathBuf>,
-    /// Of a receipt, of a custodian's access log's entry, of a checkpoint of a notary's or access log or evidence against it: the
-    /// node whose word it must be, as 64 hexadecimal digits.
+    /// Of a receipt, of a custodian's access log's entry, of a checkpoint of a notary's or access log or evidence against it, of an
+    /// audit: the node whose word it must be, as 64 hexadecimal digits.
     #[arg(long, value_name = "ID")]
     node: Option<String>,
     /// Of an entry of a regulator's access log: its desk, as `sudare grant desk` wrote it.
     #[arg(long, value_name = "FILE")]
     desk: Option<PathBuf>,
+    /// Of an audit: the folder with its files; the audit's own if left out.
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
@@ -85,6 +89,7 @@ pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
         Bundle::Receipt(file) => receipt::verify(args, file, output),
         Bundle::Access(entry) => access::verify(args, entry, output),
         Bundle::NodeFork(fork) => fork::verify_node(args, fork, output),
+        Bundle::Audit(signed) => audit::verify(args, signed, output),
     }
 }
 
@@ -104,6 +109,7 @@ impl VerifyArgs {
             ("--core", self.core.is_some()),
             ("--node", self.node.is_some()),
             ("--desk", self.desk.is_some()),
+            ("--files", self.files.is_some()),
         ];
         let useless = given.iter().find(|(name, given)| *given && !used.contains(name));
         useless.map_or(Ok(()), |(name, _)| {
