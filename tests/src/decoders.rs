@@ -5,6 +5,7 @@ use sudare::membership::SignedMembership;
 use sudare::opening::OpenedSeed;
 use sudare::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 use sudare::runtime::Status;
+use sudare_api::iso20022;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::linear::LinearProof;
 use sudare_disclosure::dlog::{Search, Table, TableBuilder};
@@ -52,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     ("statement", |bytes| {
         matches!(Bundle::parse(bytes), Ok(Bundle::Statement(_))) && bundle(bytes)
     }),
+    ("ISO 20022 message", message),
     ("seed of a snapshot", one_encoding::<OpenedSeed>),
     ("plan of a ceremony", one_encoding::<Plan>),
     ("message of a ceremony", one_encoding::<threshold::Message>),
@@ -82,6 +84,14 @@ fn one_encoding<T: BorshSerialize + BorshDeserialize>(bytes: &[u8]) -> bool {
 fn bundle(bytes: &[u8]) -> bool {
     let Ok(bundle) = Bundle::parse(bytes) else { return false };
     assert!(bundle.to_bytes() == bytes, "two files of one bundle");
+    true
+}
+
+/// XML has many spellings of one message; the one that is written is read as the same.
+fn message(bytes: &[u8]) -> bool {
+    let Ok(parsed) = iso20022::Message::parse(bytes) else { return false };
+    let again = iso20022::Message::parse(parsed.message.to_xml().as_bytes());
+    assert!(again.is_ok_and(|again| again.message == parsed.message), "two messages of one text");
     true
 }
 

@@ -38,7 +38,7 @@ fn what_decodes_encodes_to_the_same_bytes_however_the_input_was_damaged() {
 #[test]
 fn the_seeds_reach_the_inside_of_the_large_decoders() {
     let seeds = seeds();
-    for target in ["leg", "entry", "slot", "commit", "terms", "statement"] {
+    for target in ["leg", "entry", "slot", "commit", "terms", "statement", "ISO 20022 message"] {
         let target = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
         assert!(seeds.iter().any(|seed| (target.1)(seed)), "no seed decodes as {}", target.0);
     }
@@ -48,9 +48,12 @@ fn the_seeds_reach_the_inside_of_the_large_decoders() {
 fn seeds() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("specs/vectors");
     let mut seeds = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-        collect(&serde_json::from_str(&text).unwrap(), &mut seeds);
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let text = fs::read_to_string(path).unwrap();
+            collect(&serde_json::from_str(&text).unwrap(), &mut seeds);
+        }
     }
     seeds.sort_by_key(|seed| (seed.len(), seed.clone()));
     seeds.dedup();
@@ -59,6 +62,8 @@ fn seeds() -> Vec<Vec<u8>> {
     for (_, run) in TARGETS {
         kept.extend(seeds.iter().filter(|seed| run(seed)).take(3).cloned());
     }
+    let messages = fs::read_dir(folder.join("iso20022")).unwrap();
+    kept.extend(messages.map(|entry| fs::read(entry.unwrap().path()).unwrap()));
     kept
 }
 

@@ -17,6 +17,7 @@ mod network;
 mod output;
 mod packet;
 mod receipt;
+mod reconcile;
 mod retire;
 mod solve;
 mod statement;
@@ -127,6 +128,9 @@ enum Command {
     /// State something of hidden holdings without showing them, or verify such a statement offline.
     #[command(subcommand)]
     Statement(statement::StatementCommand),
+    /// Compare the register with what custodians and partners say and the ledger proves; settle, sign and report the breaks.
+    #[command(subcommand)]
+    Reconcile(reconcile::ReconcileCommand),
     /// Recover a custodian's notes from its seeds and the registrar's copy.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -267,6 +271,7 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Checkpoint(command) => checkpoint::run(command, output).await,
         Command::Verify(args) => verify::run(&args, output),
         Command::Statement(command) => statement::run(command, output).await,
+        Command::Reconcile(command) => reconcile::run(command, output),
         Command::Keys(command) => keys::run(command, output).await,
     }
 }

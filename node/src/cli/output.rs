@@ -1,8 +1,10 @@
 //! What commands print: a table or sentence for people, one JSON value for programs.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::Format;
@@ -62,6 +64,23 @@ impl Output {
         if !self.is_json() && std::io::stderr().is_terminal() {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
+    }
+
+    /// A bar on standard error that shows how far a long command is; hidden for programs.
+    pub fn bar(&self, steps: usize) -> ProgressBar {
+        let bar = ProgressBar::new(u64::try_from(steps).unwrap_or(0));
+        if self.is_json() || !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+            return bar;
+        }
+        let style = ProgressStyle::with_template(
+            "[{bar:40}] {pos}/{len}  {elapsed} (ETA {eta})\n{wide_msg}",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
     }
 
     /// Says something beside the result, on standard error.

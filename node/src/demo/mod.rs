@@ -14,13 +14,11 @@ pub mod setup;
 pub mod trading;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sudare_ledger::role::Role;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -288,7 +286,7 @@ async fn settle(
         processes.unleash(seed);
     }
     let openings = openings(scenario);
-    let bar = bar(scenario.accounts.len() + openings.len() + scenario.trades.len() + 5, output);
+    let bar = output.bar(scenario.accounts.len() + openings.len() + scenario.trades.len() + 5);
     let meter = processes.during(Meter::begin(&desk)).await?;
     let set_up = async {
         bar.set_message("opening assets");
@@ -466,21 +464,6 @@ fn parse(files: [&PathBuf; 3], names: Option<&PathBuf>) -> Result<Scenario, Fail
     let names = names.as_ref().map(|(name, bytes)| Source { name, bytes });
     Scenario::of(Files { investors, positions, trades, names })
         .map_err(|errors| Failure::Usage(errors.to_string()))
-}
-
-fn bar(steps: usize, output: &Output) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(steps).unwrap_or(0));
-    if output.is_json() || !std::io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-        return bar;
-    }
-    let style =
-        ProgressStyle::with_template("[{bar:40}] {pos}/{len}  {elapsed} (ETA {eta})\n{wide_msg}");
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 /// Waits for Ctrl-C or SIGTERM, and says which it was.

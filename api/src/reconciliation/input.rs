@@ -1,0 +1,184 @@
+//! Files that are compared: CSV tables, and statements as semt.002.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::{Holding, Pending, Registered};
+use crate::calendar::BusinessDate;
+
+/// The longest table in bytes.
+pub const TABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The most rows of a table or statement.
+pub const ROWS_MAX: usize = 1_000_000;
+/// The longest code, pseudonym, name or 取引ID in characters.
+const NAME_CHARS_MAX: usize = 35;
+
+/// Why a file can't be compared.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum InputError {
+    /// More than a file may have.
+    #[error("more than {ROWS_MAX} rows or {TABLE_BYTES_MAX} bytes: split it by asset")]
+    TooLong,
+    /// Another header.
+    #[error("the first line must be `{0}`, in UTF-8")]
+    Header(&'static str),
+    /// A row.
+    #[error("row {row}, {column}: {what}")]
+    Row {
+        /// From 1, without the header.
+        row: usize,
+        /// Its name.
+        column: &'static str,
+        /// What it should be.
+        what: &'static str,
+    },
+    /// A statement's page.
+    #[error("page {page} of the statement: {what}")]
+    Page {
+        /// From 1, in the order given.
+        page: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// The register: `asset,account,custodian,partner,quantity`, one row for each account and asset, also those that hold nothing.
+///
+/// # Errors
+///
+/// The first row that isn't of this form.
+pub fn register(bytes: &[u8]) -> Result<Vec<Registered>, InputError> {
+    table(bytes, "asset,account,custodian,partner,quantity", |row| {
+        Ok(Registered {
+            holding: Holding {
+                asset: row.name(0, "asset")?,
+                account: row.name(1, "account")?,
+                quantity: row.units(4, "quantity")?,
+            },
+            custodian: row.name(2, "custodian")?,
+            partner: row
+                .cell(3)
+                .is_some_and(|cell| !cell.is_empty())
+                .then(|| row.name(3, "partner"))
+                .transpose()?,
+        })
+    })
+}
+
+/// A view: `asset,account,quantity`.
+///
+/// # Errors
+///
+/// The first row that isn't of this form.
+pub fn view(bytes: &[u8]) -> Result<Vec<Holding>, InputError> {
+    table(bytes, "asset,account,quantity", |row| {
+        Ok(Holding {
+            asset: row.name(0, "asset")?,
+            account: row.name(1, "account")?,
+            quantity: row.units(2, "quantity")?,
+        })
+    })
+}
+
+/// Trades under way: `trade_id,asset,account,direction,quantity,delivery_date`, `direction` being `in` or `out`.
+///
+/// # Errors
+///
+/// The first row that isn't of this form.
+pub fn pending(bytes: &[u8]) -> Result<Vec<Pending>, InputError> {
+    table(bytes, "trade_id,asset,account,direction,quantity,delivery_date", |row| {
+        let receives = match row.cell(3) {
+            Some("in") => true,
+            Some("out") => false,
+            _ => return Err(row.wrong("direction", "must be `in` or `out`")),
+        };
+        let delivery: Option<BusinessDate> = row.cell(5).and_then(|cell| cell.parse().ok());
+        Ok(Pending {
+            trade: row.name(0, "trade_id")?,
+            asset: row.name(1, "asset")?,
+            account: row.name(2, "account")?,
+            receives,
+            quantity: row.units(4, "quantity")?,
+            delivery: delivery.ok_or_else(|| row.wrong("delivery_date", "must be YYYY-MM-DD"))?,
+        })
+    })
+}
+
+/// A row under its number.
+struct Row<'a> {
+    number: usize,
+    record: &'a csv::StringRecord,
+}
+
+impl Row<'_> {
+    fn cell(&self, column: usize) -> Option<&str> {
+        self.record.get(column)
+    }
+
+    fn wrong(&self, column: &'static str, what: &'static str) -> InputError {
+        InputError::Row { row: self.number, column, what }
+    }
+
+    fn name(&self, column: usize, name: &'static str) -> Result<String, InputError> {
+        let cell = self.cell(column).filter(|cell| is_name(cell));
+        let wrong = || {
+            self.wrong(
+                name,
+                "must be 1 to 35 characters, none of them a blank or control character",
+            )
+        };
+        cell.map(str::to_owned).ok_or_else(wrong)
+    }
+
+    fn units(&self, column: usize, name: &'static str) -> Result<u64, InputError> {
+        let digits = |cell: &&str| {
+            let digits = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
+            digits && (*cell == "0" || !cell.starts_with('0'))
+        };
+        let cell = self.cell(column).filter(digits).and_then(|cell| cell.parse().ok());
+        cell.ok_or_else(|| {
+            self.wrong(name, "must be atomic units: digits without leading zeros, below 2^64")
+        })
+    }
+}
+
+pub(super) fn is_name(text: &str) -> bool {
+    let count = text.chars().count();
+    let good = |char: char| !char.is_control() && !char.is_whitespace();
+    (1..=NAME_CHARS_MAX).contains(&count) && text.chars().all(good)
+}
+
+fn table<T>(
+    bytes: &[u8],
+    header: &'static str,
+    read: impl Fn(&Row<'_>) -> Result<T, InputError>,
+) -> Result<Vec<T>, InputError> {
+    if bytes.len() > TABLE_BYTES_MAX {
+        return Err(InputError::TooLong);
+    }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
+    let found = reader.headers().map_err(|_| InputError::Header(header))?;
+    if !found.iter().eq(header.split(',')) {
+        return Err(InputError::Header(header));
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let number = rows.len().saturating_add(1);
+        if number > ROWS_MAX {
+            return Err(InputError::TooLong);
+        }
+        let torn = InputError::Row {
+            row: number,
+            column: "all",
+            what: "must have as many cells as the header, in UTF-8",
+        };
+        let record = record.map_err(|_| torn)?;
+        rows.push(read(&Row { number, record: &record })?);
+    }
+    Ok(rows)
+}
+
+/// Sums by asset that a statement declares.
+pub type Declared = BTreeMap<String, u128>;
