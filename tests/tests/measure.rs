@@ -15,9 +15,17 @@ fn an_unknown_topic_is_refused_with_the_list_of_topics() {
     let output = measure(&["nothing"]);
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
-    for topic in
-        ["leg", "depth", "network", "dlog", "verification", "proving", "timing", "disclosure"]
-    {
+    for topic in [
+        "leg",
+        "depth",
+        "network",
+        "dlog",
+        "verification",
+        "proving",
+        "timing",
+        "disclosure",
+        "audit",
+    ] {
         assert!(text.contains(topic), "{topic} is not in {text}");
     }
 }
@@ -26,9 +34,17 @@ fn an_unknown_topic_is_refused_with_the_list_of_topics() {
 fn help_names_every_topic() {
     let output = measure(&["--help"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for topic in
-        ["leg", "depth", "network", "dlog", "verification", "proving", "timing", "disclosure"]
-    {
+    for topic in [
+        "leg",
+        "depth",
+        "network",
+        "dlog",
+        "verification",
+        "proving",
+        "timing",
+        "disclosure",
+        "audit",
+    ] {
         assert!(text.contains(topic), "{topic} is not in {text}");
     }
 }
@@ -90,4 +106,32 @@ fn a_topic_without_a_drawing_refuses_to_be_drawn_before_it_measures() {
     let output = measure(&["leg", "--plot", "plot.svg"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("verification"));
+}
+
+#[test]
+fn a_replay_is_measured_with_the_real_program_on_legs_that_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("legs");
+    let output = measure(&["audit", "--quick", "--json", "--legs", folder.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let object: serde_json::Value =
+        serde_json::from_str(text.trim_end().rsplit_once('\n').unwrap().1).unwrap();
+    for key in [
+        "legs_per_s_per_core",
+        "naive_legs_per_s_per_core",
+        "rss_mb_10k",
+        "rss_mb_100k",
+        "first_answer_ms",
+    ] {
+        assert!(object[key].as_f64().unwrap() > 0.0, "{key} in {object}");
+    }
+    // Two small logs say nothing of a large one.
+    assert_eq!(object.get("rss_mb_million"), None);
+    let kept = std::fs::read_dir(folder).unwrap();
+    let blocks =
+        kept.filter(|one| one.as_ref().unwrap().file_name().to_str().unwrap().starts_with("legs-"));
+    assert_eq!(blocks.count(), 2);
+    let refused = measure(&["leg", "--legs", "x"]);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("only `audit`"));
 }

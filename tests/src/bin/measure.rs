@@ -1,4 +1,4 @@
-//! `measure TOPIC [--quick] [--minutes N] [--json] [--plot FILE]`: all side-by-side measurements (specs/measurements.md).
+//! `measure TOPIC [--quick] [--minutes N] [--legs FOLDER] [--json] [--plot FILE]`: all side-by-side measurements (specs/measurements.md).
 
 use std::fs;
 use std::io::Write;
@@ -10,8 +10,8 @@ use sudare_tests::measure::{self, Options, Topic};
 
 /// Measures what Sudare costs, beside the limit or the alternative in the same run.
 ///
-/// Use a release build: `cargo run --release -p sudare-tests --bin measure -- TOPIC`. `network` runs the release `sudare` beside
-/// this program: build it first with `cargo build --release -p sudare`.
+/// Use a release build: `cargo run --release -p sudare-tests --bin measure -- TOPIC`. `network` and `audit` run the release `sudare`
+/// beside this program: build it first with `cargo build --release -p sudare`.
 #[derive(Debug, Parser)]
 #[command(name = "measure", max_term_width = 110)]
 struct Arguments {
@@ -24,6 +24,9 @@ struct Arguments {
     /// `network`: let it go on at full load for so many minutes besides.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: Option<u64>,
+    /// `audit`: keep the legs in this folder, some 900 MB, so that they are made once; it makes those that are missing.
+    #[arg(long, value_name = "FOLDER")]
+    legs: Option<PathBuf>,
     /// End with one JSON object on a line of its own.
     #[arg(long)]
     json: bool,
@@ -54,7 +57,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     if arguments.minutes.is_some() && arguments.topic != Topic::Network {
         return Err("this topic has no long run: only `network` takes --minutes".into());
     }
-    let options = Options { quick: arguments.quick, minutes: arguments.minutes };
+    if arguments.legs.is_some() && arguments.topic != Topic::Audit {
+        return Err("this topic makes no legs to be kept: only `audit` takes --legs".into());
+    }
+    let legs = arguments.legs.clone();
+    let options = Options { quick: arguments.quick, minutes: arguments.minutes, legs };
     let report = measure::run(arguments.topic, &options).map_err(|failed| failed.to_string())?;
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{}", report.table());

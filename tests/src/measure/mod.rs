@@ -1,5 +1,6 @@
 //! Measurements: what Sudare costs, beside the limit or the alternative, taken in one run (specs/measurements.md).
 
+mod audit;
 mod clock;
 mod cpu;
 mod depth;
@@ -52,6 +53,8 @@ pub enum Topic {
     Timing,
     /// Reading with keys of each scope, opening together, packets
     Disclosure,
+    /// A regulator's replay of 10,000 and 100,000 legs: legs a second, memory, time to the first answer
+    Audit,
 }
 
 impl Topic {
@@ -67,17 +70,20 @@ impl Topic {
             Self::Proving => "proving",
             Self::Timing => "timing",
             Self::Disclosure => "disclosure",
+            Self::Audit => "audit",
         }
     }
 }
 
 /// How to measure.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Fewer or shorter runs.
     pub quick: bool,
     /// For [`Topic::Network`]: full load for so many minutes besides.
     pub minutes: Option<u64>,
+    /// For [`Topic::Audit`]: the folder in which the legs are kept, so that they are made once.
+    pub legs: Option<PathBuf>,
 }
 
 /// Measures a topic.
@@ -96,6 +102,7 @@ pub fn run(topic: Topic, options: &Options) -> Result<Report, Failed> {
         Topic::Proving => proving::run(quick),
         Topic::Timing => timing::run(quick),
         Topic::Disclosure => disclosure::run(quick),
+        Topic::Audit => audit::run(options),
     }
 }
 

@@ -7,6 +7,7 @@ mod processes;
 use sudare::demo::report::Latency;
 use sudare_ledger::role::Role;
 
+pub(super) use self::processes::program;
 use self::processes::{ByRole, Load, Minute, Wanted};
 use super::clock::float;
 use super::cpu::{self, Threads};

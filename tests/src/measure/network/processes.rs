@@ -74,7 +74,7 @@ pub(super) struct Load {
 }
 
 /// The release program beside this one.
-fn program() -> Result<PathBuf, Failed> {
+pub(in super::super) fn program() -> Result<PathBuf, Failed> {
     let own = std::env::current_exe().map_err(|error| Failed::Wrong(error.to_string()))?;
     let program = own.with_file_name("sudare");
     let release = "cargo build --release -p sudare";

@@ -68,7 +68,7 @@ impl Legs {
     }
 
     /// The crate's verifier for the first leg's ranges.
-    pub(super) fn peer(&self) -> Result<Crate, Failed> {
+    pub(in super::super) fn peer(&self) -> Result<Crate, Failed> {
         let first = self.0.first().ok_or_else(|| wrong("no legs"))?;
         Crate::of(&first.transfer, &first.built)
     }
