@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::masters::Kind;
+use crate::signed::SigningKey;
 
 /// What a client of the API is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -170,6 +171,12 @@ pub struct Client {
     /// ISINs of the assets that it may read, where the matrix says `assets`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub assets: BTreeSet<String>,
+    /// Keys that it signs requests with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<SigningKey>,
+    /// Whether requests that change something must be signed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_sign: bool,
 }
 
 impl Client {

@@ -380,8 +380,12 @@ async fn the_register_s_annotation_is_changed_by_two_people_alone() {
         let alone = decide(&world, CHECKER, "k", &proposed, "approve").await;
         assert_eq!(alone.status.as_u16(), 404);
         let second = Person { name: "second registrar".into(), certificate: "bb".into() };
-        let change =
-            Change { client: &second.name, institution: HOUSE, now: 1_767_225_700_000_000 };
+        let change = Change {
+            client: &second.name,
+            institution: HOUSE,
+            now: 1_767_225_700_000_000,
+            signed: None,
+        };
         let hash = proposed.body["hash"].as_str().unwrap();
         let deed: &dyn Deed = &AnnotateRegister;
         let decided = world

@@ -151,6 +151,7 @@ pub struct Http {
     serving: JoinHandle<()>,
     carrying: JoinHandle<()>,
     delivering: JoinHandle<()>,
+    importing: JoinHandle<()>,
     keys: Option<JoinHandle<()>>,
     store: Store,
 }
@@ -199,9 +200,11 @@ impl Http {
         let (carries, delivers) = (api.clone(), api.clone());
         let delivering = tokio::spawn(async move { delivers.deliver().await });
         let carrying = tokio::spawn(async move { carries.carry().await });
+        let imports = api.clone();
+        let importing = tokio::spawn(async move { imports.import().await });
         let serving = tokio::spawn(accept(listener, acceptor, Connections::new(api, stopped)));
         tracing::info!(address = %config.listen, "the API is ready");
-        Ok(Some(Self { stop, serving, carrying, delivering, keys, store }))
+        Ok(Some(Self { stop, serving, carrying, delivering, importing, keys, store }))
     }
 
     /// Takes no more connections, lets requests under way finish, and closes the database.
@@ -215,6 +218,7 @@ impl Http {
         // What was under way is done again after the next start.
         self.carrying.abort();
         self.delivering.abort();
+        self.importing.abort();
         let _ = timeout(STOP_WITHIN, self.store.close()).await;
     }
 }

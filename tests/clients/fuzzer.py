@@ -47,8 +47,14 @@ CHECKED = {
     "isin": ("[A-Z]{2}[A-Z0-9]{9}[0-9]", lambda text: isin(text[:11])),
     "lei": ("[A-Z0-9]{18}[0-9]{2}", lambda text: lei(text[:18])),
     "corporate_number": ("[1-9][0-9]{12}", lambda text: corporate_number(text[1:])),
+    "size": ("0|[1-9][0-9]{0,19}", lambda text: text[:6].replace("0", "1")),
     "set_quantity": ("[1-9][0-9]{19}", lambda text: text[:19]),
 }
+
+
+@schemathesis.serializer("text/csv")
+def csv(context, value):
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()
 
 
 @schemathesis.hook

@@ -5,7 +5,10 @@ use sudare::membership::SignedMembership;
 use sudare::opening::OpenedSeed;
 use sudare::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 use sudare::runtime::Status;
+use sudare_api::imports::Sheet;
 use sudare_api::iso20022;
+use sudare_api::masters::Kind;
+use sudare_api::signed::{Input, byte_sequences};
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::linear::LinearProof;
 use sudare_disclosure::dlog::{Search, Table, TableBuilder};
@@ -62,6 +65,9 @@ pub const TARGETS: &[Target] = &[
     ("partial", one_encoding::<Partial>),
     ("search file", |bytes| Search::from_bytes(bytes).is_ok()),
     ("table of logarithms", table),
+    ("input of a signature", signature_input),
+    ("byte sequences of a header", |bytes| text(bytes).and_then(byte_sequences).is_some()),
+    ("rows of a file", |bytes| Sheet::parse(Kind::Investor, bytes).is_ok()),
     ("table under way", |bytes| TableBuilder::from_bytes(bytes, 1).is_ok()),
 ];
 
@@ -104,5 +110,17 @@ fn table(bytes: &[u8]) -> bool {
 fn checkpoint(bytes: &[u8]) -> bool {
     let Ok(checkpoint) = SignedCheckpoint::parse(bytes) else { return false };
     assert!(checkpoint.to_text().as_bytes() == bytes, "two texts of one checkpoint");
+    true
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+/// What is signed is one spelling, however the header spelled it.
+fn signature_input(bytes: &[u8]) -> bool {
+    let Some(input) = text(bytes).and_then(Input::parse) else { return false };
+    let spelled = format!("{}={}", input.label, input.canonical());
+    assert_eq!(Input::parse(&spelled), Some(input), "another spelling");
     true
 }

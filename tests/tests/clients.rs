@@ -70,7 +70,7 @@ async fn a_python_client_generated_from_the_document_does_a_clerk_s_work() {
     let folder = served.folder();
     let _ = document(&served);
     let tools = packages.join("python/bin");
-    fs::write(folder.join("generate.yaml"), "package_name_override: sudare_client\n").unwrap();
+    fs::write(folder.join("generate.yaml"), "package_name_override: sudare_client\ncontent_type_overrides:\n  text/csv: application/octet-stream\n").unwrap();
     let args = ["generate", "--path", "openapi.json", "--config", "generate.yaml", "--meta=none"];
     let args = [&args[..], &["--fail-on-warning", "--output-path", "sudare_client"]].concat();
     let _ = run(&folder, &tools.join("openapi-python-client"), &args);

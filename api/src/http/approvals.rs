@@ -11,13 +11,15 @@ use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::manners::{
-    Body, Caller, fingerprint, id_cursor, idempotency_key, instant, json_of, limit_of, page_view,
+    Body, Caller, PageOf, fingerprint, id_cursor, idempotency_key, instant, json_of, limit_of,
+    page_view,
 };
 use super::problem::Problem;
+use super::signed::Signature;
 use crate::access::Client;
 use crate::approvals::{Decision, Person, Proposal, State};
 use crate::masters::FieldError;
-use crate::store::{Change, Decided, Within, Written};
+use crate::store::{Decided, Within, Written};
 
 const PATH: &str = "/v1/approvals";
 
@@ -36,6 +38,7 @@ pub(super) fn routes() -> Router<Api> {
         .route(PATH, get(list).post(propose))
         .route("/v1/approvals/{id}", get(read))
         .route("/v1/approvals/{id}/decision", post(decide))
+        .route("/v1/approvals/{id}/signatures", get(signatures))
 }
 
 async fn list(
@@ -71,6 +74,7 @@ async fn list(
 async fn propose(
     Shared(api): Shared<Api>,
     Extension(client): Caller,
+    Extension(signed): Signature,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -86,7 +90,7 @@ async fn propose(
     if !deeds.contains(&deed.name()) {
         return Err(Problem::Forbidden);
     }
-    let change = Change { client: &client.name, institution: &client.institution, now: api.now() };
+    let change = api.change(&client, signed.as_ref());
     let request =
         request.ok_or_else(|| Problem::Invalid(vec![FieldError::new("request", "is required")]))?;
     let prepared =
@@ -121,9 +125,22 @@ async fn read(
     Ok(Json(view(&proposal.ok_or(Problem::NotFound)?)).into_response())
 }
 
+async fn signatures(
+    Shared(api): Shared<Api>,
+    Extension(client): Caller,
+    Path(id): Path<String>,
+    page: PageOf,
+) -> Result<Response, Problem> {
+    let (client, deeds) = admit(&api, client)?;
+    let within = Within { institution: &client.institution, deeds: &deeds };
+    api.0.store.proposal(&id, within, api.now()).await?.ok_or(Problem::NotFound)?;
+    super::signed::page(&api, ("approval", &id), PATH, page).await
+}
+
 async fn decide(
     Shared(api): Shared<Api>,
     Extension(client): Caller,
+    Extension(signed): Signature,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -147,7 +164,7 @@ async fn decide(
     let within = Within { institution: &client.institution, deeds: &deeds };
     let found = api.0.store.proposal(&id, within, api.now()).await?.ok_or(Problem::NotFound)?;
     let deed = api.0.deeds.named(&found.deed).ok_or(Problem::NotFound)?;
-    let change = Change { client: &client.name, institution: &client.institution, now: api.now() };
+    let change = api.change(&client, signed.as_ref());
     let print = fingerprint(&format!("{PATH}/{id}/decision"), &bytes);
     let person = Person::of(&client);
     let decided =

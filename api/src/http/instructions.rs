@@ -10,19 +10,21 @@ use super::Api;
 use super::manners::{Body, Caller, fingerprint, idempotency_key, json_of};
 use super::operations;
 use super::problem::Problem;
-use crate::access::{Client, Reach};
+use super::signed::{Asked, Signature};
+use crate::access::Reach;
 use crate::flows::{Context, Flow, Node, Order, Standing, State, Unanswered, ms, reach};
 use crate::masters::{FieldError, Kind, Values, validate_fields};
-use crate::store::{Change, Instructed, Written, investor_gate};
+use crate::store::{Instructed, Written, investor_gate};
 
 /// The paths of all kinds.
 pub(super) fn routes() -> Router<Api> {
     Flow::ALL.into_iter().fold(Router::new(), |router, flow| {
         let instruct = move |Shared(api): Shared<Api>,
                              Extension(client): Caller,
+                             Extension(signed): Signature,
                              headers: HeaderMap,
                              body: Body| async move {
-            instruct(&api, client, flow, &headers, body).await
+            instruct(&api, (client, signed), flow, &headers, body).await
         };
         router.route(&path_of(flow), post(instruct))
     })
@@ -34,7 +36,7 @@ pub(super) fn path_of(flow: Flow) -> String {
 
 async fn instruct(
     api: &Api,
-    client: Option<Client>,
+    (client, signed): Asked,
     flow: Flow,
     headers: &HeaderMap,
     body: Body,
@@ -48,7 +50,7 @@ async fn instruct(
     let key = idempotency_key(headers)?;
     let (value, bytes) = json_of(headers, body)?;
     let values = validate_fields(flow.fields(), &value).map_err(Problem::Invalid)?;
-    let change = Change { client: &client.name, institution: &client.institution, now: api.now() };
+    let change = api.change(&client, signed.as_ref());
     let print = fingerprint(&path_of(flow), &bytes);
     // What was done is told again, whatever has changed since that would speak against it now.
     match api.0.store.done_before(change.client, (&key, &print)).await? {

@@ -13,9 +13,10 @@ use super::manners::{
     json_of, page_of, page_view, tagged, version_cursor, version_view,
 };
 use super::problem::Problem;
+use super::signed::{Asked, Signature, page as signatures};
 use crate::access::{Action, Client, Reach};
 use crate::masters::{Kind, validate};
-use crate::store::{Change, Row, Written};
+use crate::store::{Row, Written};
 
 /// The paths of all kinds.
 pub(super) fn routes() -> Router<Api> {
@@ -31,9 +32,10 @@ fn routes_of(kind: Kind) -> Router<Api> {
         .post(
             move |State(api): State<Api>,
                   Extension(client): Caller,
+                  Extension(signed): Signature,
                   headers: HeaderMap,
                   body: Body| async move {
-                create(&api, client, kind, &headers, body).await
+                create(&api, (client, signed), kind, &headers, body).await
             },
         );
     let one = get(
@@ -45,9 +47,12 @@ fn routes_of(kind: Kind) -> Router<Api> {
     .put(
         move |State(api): State<Api>,
               Extension(client): Caller,
+              Extension(signed): Signature,
               Path(id): Path<String>,
               headers: HeaderMap,
-              body: Body| async move { update(&api, client, kind, &id, &headers, body).await },
+              body: Body| async move {
+            update(&api, (client, signed), kind, &id, &headers, body).await
+        },
     );
     let past = get(
         move |State(api): State<Api>,
@@ -55,10 +60,21 @@ fn routes_of(kind: Kind) -> Router<Api> {
               Path(id): Path<String>,
               page: PageOf| async move { history(&api, client, kind, &id, page).await },
     );
+    let signed = get(
+        move |State(api): State<Api>,
+              Extension(client): Caller,
+              Path(id): Path<String>,
+              page: PageOf| async move {
+            let (_, reach) = admit(&api, client, kind, Action::Read)?;
+            api.0.store.row(kind, &id, &reach).await?.ok_or(Problem::NotFound)?;
+            signatures(&api, (kind.table(), &id), &format!("/v1/{path}"), page).await
+        },
+    );
     Router::new()
         .route(&format!("/v1/{path}"), all)
         .route(&format!("/v1/{path}/{{id}}"), one)
         .route(&format!("/v1/{path}/{{id}}/history"), past)
+        .route(&format!("/v1/{path}/{{id}}/signatures"), signed)
 }
 
 async fn list(
@@ -80,7 +96,7 @@ async fn list(
 
 async fn create(
     api: &Api,
-    client: Option<Client>,
+    (client, signed): Asked,
     kind: Kind,
     headers: &HeaderMap,
     body: Body,
@@ -91,7 +107,7 @@ async fn create(
     let values = validate(kind, &value).map_err(Problem::Invalid)?;
     let request = fingerprint(kind.path(), &bytes);
     let reach = |of| client.reach(of, Action::Read, &api.0.house);
-    let change = change(api, &client);
+    let change = api.change(&client, signed.as_ref());
     match api.0.store.create(kind, &values, change, (&key, &request), reach).await? {
         Written::Row(id, version) => {
             let location = format!("/v1/{}/{id}", kind.path());
@@ -125,7 +141,7 @@ async fn read(
 
 async fn update(
     api: &Api,
-    client: Option<Client>,
+    (client, signed): Asked,
     kind: Kind,
     id: &str,
     headers: &HeaderMap,
@@ -136,7 +152,7 @@ async fn update(
     let (value, _) = json_of(headers, body)?;
     let values = validate(kind, &value).map_err(Problem::Invalid)?;
     let reach = |of| client.reach(of, Action::Read, &api.0.house);
-    let change = change(api, &client);
+    let change = api.change(&client, signed.as_ref());
     match api.0.store.update(kind, (id, expected), &values, change, reach, &own).await? {
         Written::Row(id, version) => {
             tagged(Json(json!({ "id": id, "version": version })).into_response(), version)
@@ -181,10 +197,6 @@ fn admit(
         Reach::Nothing => Err(Problem::Forbidden),
         reach => Ok((client, reach)),
     }
-}
-
-fn change<'a>(api: &Api, client: &'a Client) -> Change<'a> {
-    Change { client: &client.name, institution: &client.institution, now: api.now() }
 }
 
 fn view(row: &Row) -> Value {

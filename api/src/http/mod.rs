@@ -6,6 +6,7 @@ mod deprecation;
 mod docs;
 mod events;
 pub mod fetch;
+mod imports;
 mod instructions;
 mod limits;
 mod manners;
@@ -15,6 +16,7 @@ mod openapi;
 mod operations;
 mod peer;
 pub mod problem;
+mod signed;
 mod users;
 mod webhooks;
 
@@ -42,8 +44,9 @@ use crate::access::Client;
 use crate::approvals::{Deed, Deeds};
 use crate::flows::{Dial, Market, Node};
 use crate::masters::Field;
+use crate::signed::Signed;
 use crate::store::{
-    AnnotateRegister, EraseInvestor, Noted, Operation, PermitTransfers, SetMarket, Store,
+    AnnotateRegister, Change, EraseInvestor, Noted, Operation, PermitTransfers, SetMarket, Store,
     StoreError,
 };
 use crate::tokens::Tokens;
@@ -95,6 +98,8 @@ struct Inner {
     streams: Arc<Semaphore>,
     market: Option<Arc<Market>>,
     dial: Option<Arc<dyn Dial>>,
+    /// There may be a file to make rows of.
+    files: Notify,
     users: Option<UsersConfig>,
     tokens: Option<Arc<Tokens>>,
     clock: Clock,
@@ -145,6 +150,9 @@ pub enum ClientsError {
     /// Users of an institution.
     #[error(transparent)]
     Users(#[from] UsersError),
+    /// It must sign, with no key.
+    #[error("the API client {0} has `must_sign`, but no `keys` to sign with")]
+    Keys(String),
     /// Names or certificates repeat.
     #[error("the API client {0} has the name or certificate of another: both must be unique")]
     Twice(String),
@@ -165,6 +173,9 @@ impl Api {
             }
             if client.name.contains('/') {
                 return Err(ClientsError::Name(client.name));
+            }
+            if client.must_sign && client.keys.is_empty() {
+                return Err(ClientsError::Keys(client.name));
             }
             if known.contains_key(hash) || known.values().any(|one| one.name == client.name) {
                 return Err(ClientsError::Twice(client.name));
@@ -196,6 +207,7 @@ impl Api {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             market: setup.market.map(Arc::new),
             dial: setup.dial,
+            files: Notify::new(),
             users: setup.users,
             tokens: setup.tokens,
             clock,
@@ -218,6 +230,7 @@ impl Api {
             .merge(market::routes())
             .merge(events::routes())
             .merge(webhooks::routes())
+            .merge(imports::routes())
             .merge(approvals::routes())
             .merge(users::routes())
             .fallback(|| async { Problem::NotFound })
@@ -230,6 +243,16 @@ impl Api {
 
     fn now(&self) -> i64 {
         (self.0.clock)()
+    }
+
+    /// What a client writes now, by this request.
+    fn change<'a>(&self, client: &'a Client, signed: Option<&'a Arc<Signed>>) -> Change<'a> {
+        Change {
+            client: &client.name,
+            institution: &client.institution,
+            now: self.now(),
+            signed: signed.map(AsRef::as_ref),
+        }
     }
 
     pub(crate) fn node(&self) -> Option<&Arc<dyn Node>> {
@@ -296,7 +319,7 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
         (Ok(()), Err(problem)) => problem.into_response(),
         (Ok(()), Ok(_)) if !open => Problem::UnknownClient.into_response(),
         (Ok(()), Ok(_)) => {
-            let run = timeout(REQUEST_WITHIN, next.run(request));
+            let run = timeout(REQUEST_WITHIN, handled(&api, client.as_ref(), request, next));
             run.await.unwrap_or_else(|_| Problem::Internal.into_response())
         }
     };
@@ -321,6 +344,14 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
         headers.insert(TRACE, value);
     }
     answer
+}
+
+/// The answer to a request whose signature, if it has one, holds.
+async fn handled(api: &Api, client: Option<&Client>, request: Request, next: Next) -> Response {
+    match signed::checked(client, request, api.now()).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// The problem that an answer stands for; what axum refuses by itself is a request that it can't read.

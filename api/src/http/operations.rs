@@ -13,13 +13,14 @@ use sudare_ledger::messages::Reason;
 use super::Api;
 use super::instructions::{accepted, taking};
 use super::manners::{
-    Body, Caller, fingerprint, idempotency_key, instant, json_of, limit_of, page_view,
+    Body, Caller, PageOf, fingerprint, idempotency_key, instant, json_of, limit_of, page_view,
 };
 use super::problem::Problem;
+use super::signed::{Signature, page as signed_requests};
 use crate::access::{Client, Reach};
 use crate::flows::{State, Unanswered, widest};
 use crate::masters::{is_id, validate_fields};
-use crate::store::{Change, Operation, Pin, Written};
+use crate::store::{Operation, Pin, Written};
 
 /// The path of all operations.
 pub(super) const PATH: &str = "/v1/operations";
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Router<Api> {
         .route(PATH, get(list))
         .route("/v1/operations/{id}", get(read))
         .route("/v1/operations/{id}/cancellation", post(cancel))
+        .route("/v1/operations/{id}/signatures", get(signatures))
 }
 
 async fn list(
@@ -97,11 +99,23 @@ async fn read(
     Ok(Json(view(&operation)).into_response())
 }
 
+async fn signatures(
+    Shared(api): Shared<Api>,
+    Extension(client): Caller,
+    Path(id): Path<String>,
+    page: PageOf,
+) -> Result<Response, Problem> {
+    let (_, whose) = admit(&api, client)?;
+    api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
+    signed_requests(&api, ("operation", &id), PATH, page).await
+}
+
 /// Asks for a trade to be cancelled: done once the other side asks too, unless it is signed by then. Asking again does no harm, so
 /// that an answer that was lost is asked for again.
 async fn cancel(
     Shared(api): Shared<Api>,
     Extension(client): Caller,
+    Extension(signed): Signature,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -115,7 +129,7 @@ async fn cancel(
     let wish = operation.order.cancellation();
     let wish = wish.ok_or(Problem::Impossible("only trades can be cancelled"))?;
     let at_node = operation.newest.standing.state.is_at_node();
-    let change = Change { client: &client.name, institution: &client.institution, now: api.now() };
+    let change = api.change(&client, signed.as_ref());
     let print = fingerprint(&format!("{PATH}/{id}/cancellation"), &bytes);
     if api.0.store.claim_key(&id, change, (&key, &print)).await? == Some(Written::OtherRequest) {
         return Err(Problem::KeyReused);

@@ -57,6 +57,8 @@ impl Api {
                 institution: user.owner,
                 certificate: shown,
                 assets: of.assets.clone(),
+                keys: Vec::new(),
+                must_sign: false,
             }));
         }
         let tokens = self.0.tokens.as_ref().ok_or(Problem::TokenRefused)?;

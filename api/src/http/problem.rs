@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::masters::FieldError;
+use crate::signed::Refused;
 use crate::store::StoreError;
 
 /// Why a request was not done. Codes never change their meaning; [`Problem::ALL`] has a page each.
@@ -22,6 +23,12 @@ pub enum Problem {
     LogOnRefused,
     /// The right password, but too old.
     PasswordExpired,
+    /// The client must sign what changes something.
+    SignatureRequired,
+    /// The signature doesn't hold; says why.
+    SignatureRefused(Refused),
+    /// The digest isn't the body's.
+    DigestMismatch,
     /// The client's role does not do this.
     Forbidden,
     /// There is no such thing, or not for this client.
@@ -69,7 +76,7 @@ pub struct About {
 
 impl Problem {
     /// All kinds.
-    pub const ALL: [About; 21] = [
+    pub const ALL: [About; 24] = [
         about(
             "malformed",
             StatusCode::BAD_REQUEST,
@@ -107,6 +114,24 @@ impl Problem {
             "Change it with POST /v1/passwords, then log on with the new one.",
         ),
         about(
+            "signature-required",
+            StatusCode::UNAUTHORIZED,
+            "The client signs what changes something, and this request isn't signed.",
+            "Sign it as RFC 9421 says, with a key of the client's.",
+        ),
+        about(
+            "signature-refused",
+            StatusCode::UNAUTHORIZED,
+            "The signature doesn't hold, so nothing was done.",
+            "`detail` says why. Sign the request as it is sent, with a key of the client's, just before it is sent.",
+        ),
+        about(
+            "digest-mismatch",
+            StatusCode::BAD_REQUEST,
+            "The digest is not that of the body.",
+            "Send `Content-Digest` with the body's `sha-256` or `sha-512` (RFC 9530), or none.",
+        ),
+        about(
             "forbidden",
             StatusCode::FORBIDDEN,
             "The client's role does not do this.",
@@ -127,14 +152,14 @@ impl Problem {
         about(
             "unsupported-media-type",
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "The body is not declared as JSON.",
-            "Send `Content-Type: application/json`.",
+            "The body is not declared as what the operation takes.",
+            "Send `Content-Type: application/json`, or `text/csv` with a part of a file.",
         ),
         about(
             "too-large",
             StatusCode::PAYLOAD_TOO_LARGE,
             "The body is too long.",
-            "Send at most 65536 bytes.",
+            "Send at most 65536 bytes; of a file, at most 1048576.",
         ),
         about(
             "idempotency-key-missing",
@@ -208,6 +233,9 @@ impl Problem {
             Self::TokenRefused => "token-refused",
             Self::LogOnRefused => "log-on-refused",
             Self::PasswordExpired => "password-expired",
+            Self::SignatureRequired => "signature-required",
+            Self::SignatureRefused(_) => "signature-refused",
+            Self::DigestMismatch => "digest-mismatch",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -232,7 +260,12 @@ impl Problem {
     #[must_use]
     pub fn answer(&self, trace_id: &str) -> Response {
         let about = self.about();
+        let refused;
         let (detail, errors) = match self {
+            Self::SignatureRefused(why) => {
+                refused = why.to_string();
+                (Some(refused.as_str()), None)
+            }
             Self::Malformed(detail) => (Some(detail.as_str()), None),
             Self::GateClosed(detail) | Self::Impossible(detail) => (Some(*detail), None),
             Self::Invalid(errors) => (None, Some(errors)),

@@ -19,10 +19,10 @@ use super::manners::{
 };
 use super::operations::admit;
 use super::problem::Problem;
-use crate::access::Client;
+use super::signed::Signature;
 use crate::flows::SECRET;
 use crate::masters::{Field, FieldError, Form, validate_fields};
-use crate::store::{Change, Webhook, Written};
+use crate::store::{Webhook, Written};
 
 /// The path of all webhooks.
 pub(super) const PATH: &str = "/v1/webhooks";
@@ -67,6 +67,7 @@ async fn list(
 async fn make(
     Shared(api): Shared<Api>,
     Extension(client): Caller,
+    Extension(signed): Signature,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -90,7 +91,7 @@ async fn make(
         })?,
     };
     let secret = secret()?;
-    let change = change(&api, &client);
+    let change = api.change(&client, signed.as_ref());
     let print = fingerprint(PATH, &bytes);
     let made = api.0.store.make_webhook((url, &secret, after), change, (&key, &print)).await?;
     let (id, new) = match made {
@@ -134,6 +135,7 @@ async fn remove(
 async fn renew(
     Shared(api): Shared<Api>,
     Extension(client): Caller,
+    Extension(signed): Signature,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -146,7 +148,7 @@ async fn renew(
     if absent {
         return Err(Problem::NotFound);
     }
-    let change = change(&api, &client);
+    let change = api.change(&client, signed.as_ref());
     let print = fingerprint(&format!("{PATH}/{id}/secret"), &bytes);
     let secret = secret()?;
     let new = match api.0.store.claim_key(&id, change, (&key, &print)).await? {
@@ -174,10 +176,6 @@ fn tell(view: &mut Value, secret: &str, new: bool) {
     if let (true, Value::Object(members)) = (new, view) {
         members.insert("secret".into(), secret.into());
     }
-}
-
-fn change<'a>(api: &Api, client: &'a Client) -> Change<'a> {
-    Change { client: &client.name, institution: &client.institution, now: api.now() }
 }
 
 fn view(webhook: &Webhook) -> Value {

@@ -58,6 +58,10 @@ pub enum Form {
     Login,
     /// An id: 32 hexadecimal digits.
     Id,
+    /// SHA-256: 64 hexadecimal digits.
+    Sha256,
+    /// An instant, RFC 3339.
+    Instant,
     /// The id of a row of another kind.
     Reference(Kind),
 }

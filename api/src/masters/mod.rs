@@ -8,5 +8,5 @@ pub mod identifiers;
 mod validate;
 
 pub use fields::{Field, Form, Kind};
-pub(crate) use validate::is_id;
 pub use validate::{FieldError, Values, validate, validate_fields};
+pub(crate) use validate::{instant_of, is_id};

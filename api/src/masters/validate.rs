@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use time::Date;
-use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::{Iso8601, Rfc3339};
+use time::{Date, OffsetDateTime};
 
 use super::identifiers::{is_bic, is_corporate_number, is_isin, is_lei, is_zengin_kana};
 use super::{Field, Form, Kind};
@@ -135,6 +135,13 @@ fn check(form: Form, text: &str) -> Option<String> {
             "must be 3 to 40 of a-z, 0-9, `.`, `_`, `-`, a letter or digit first".into(),
         ),
         Form::Id => (is_id(text), "must be an id of 32 hexadecimal digits".into()),
+        Form::Sha256 => (
+            text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
+            "must be 64 lower-case hexadecimal digits".into(),
+        ),
+        Form::Instant => {
+            (instant_of(text).is_some(), "must be an instant, as RFC 3339 writes it".into())
+        }
         Form::Reference(of) => (is_id(text), format!("must be the id of one of the {}", of.path())),
     };
     (!good).then_some(must)
@@ -144,6 +151,13 @@ fn check(form: Form, text: &str) -> Option<String> {
 #[must_use]
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The microseconds since the Unix epoch of an instant (RFC 3339).
+#[must_use]
+pub(crate) fn instant_of(text: &str) -> Option<i64> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(at.unix_timestamp_nanos().div_euclid(1000)).ok()
 }
 
 fn is_text(text: &str, max: usize) -> bool {

@@ -192,10 +192,11 @@ async fn erase(
         .bind(row.id.clone())
         .execute(&mut **tx)
         .await?;
-    // The hash of a request with personal data could be found out by trying: it goes with them.
+    // A request with personal data goes with them, and so does its hash, which could be found out by trying.
     for text in [
         "UPDATE row_history SET content = NULL WHERE kind = $1 AND id = $2",
         "DELETE FROM idempotency WHERE kind = $1 AND id = $2",
+        "DELETE FROM signed_request WHERE kind = $1 AND row_id = $2",
     ] {
         let query = sqlx::query(text).bind(Kind::Investor.table()).bind(row.id.clone());
         query.execute(&mut **tx).await?;

@@ -4,9 +4,11 @@
 mod approvals;
 mod deeds;
 mod gates;
+mod imports;
 mod market;
 mod operations;
 mod rows;
+mod signed;
 pub(crate) mod users;
 mod webhooks;
 
@@ -20,9 +22,11 @@ use sqlx::{AnyPool, Executor, SqlSafeStr, Transaction};
 pub use approvals::{Decided, Within};
 pub use deeds::{AnnotateRegister, EraseInvestor};
 pub use gates::{Gate, PermitTransfers, investor_gate};
+pub use imports::{Announced, ImportedRow, Taken, Work};
 pub use market::{MarketState, SetMarket};
 pub use operations::{Event, Instructed, Noted, Operation, Pin};
 pub use rows::{Change, Row, Version, Written};
+pub use signed::Evidence;
 pub use users::{At, Attempt};
 pub use webhooks::{Secrets, WEBHOOKS_MAX, Webhook, events_of};
 
@@ -42,6 +46,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "gates", include_str!("../../migrations/0005_gates.sql")),
     (6, "market", include_str!("../../migrations/0006_market.sql")),
     (7, "webhooks", include_str!("../../migrations/0007_webhooks.sql")),
+    (8, "signed", include_str!("../../migrations/0008_signed.sql")),
+    (9, "imports", include_str!("../../migrations/0009_imports.sql")),
 ];
 
 /// Two engines, one dialect: what differs stands here.

@@ -8,9 +8,11 @@ use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 use uuid::Uuid;
 
+use super::signed::keep;
 use super::{KEY_KEPT_US, Store, StoreError};
 use crate::access::Reach;
 use crate::masters::{FieldError, Form, Kind, Values};
+use crate::signed::Signed;
 
 /// A row of a master.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,6 +57,8 @@ pub struct Change<'a> {
     pub institution: &'a str,
     /// Microseconds since the Unix epoch.
     pub now: i64,
+    /// The request, if the client signed it.
+    pub signed: Option<&'a Signed>,
 }
 
 /// What became of a request to make or change a row.
@@ -101,28 +105,7 @@ impl Store {
         if !errors.is_empty() {
             return Ok(Written::Fields(errors));
         }
-        let names: Vec<&str> = kind.fields().map(|field| field.name).collect();
-        let places: Vec<String> =
-            (7..).take(names.len()).map(|place| format!("${place}")).collect();
-        let text = format!(
-            "INSERT INTO {} (id, version, owner, created_at, created_by, updated_at, updated_by, {}) \
-             VALUES ($1, 1, $2, $3, $4, $5, $6, {})",
-            kind.table(),
-            names.join(", "),
-            places.join(", "),
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text))
-            .bind(id.clone())
-            .bind(change.institution.to_owned())
-            .bind(change.now)
-            .bind(change.client.to_owned())
-            .bind(change.now)
-            .bind(change.client.to_owned());
-        for name in names {
-            query = query.bind(values.get(name).cloned());
-        }
-        query.execute(&mut *tx).await?;
-        remember(&mut tx, kind.table(), &id, 1, Some(values), change).await?;
+        insert(&mut tx, kind, &id, values, change).await?;
         tx.commit().await?;
         Ok(Written::Row(id, 1))
     }
@@ -180,6 +163,7 @@ impl Store {
             return Ok(Written::Stale(version));
         }
         remember(&mut tx, kind.table(), id, version, Some(&values), change).await?;
+        keep(&mut tx, kind.table(), id, change).await?;
         tx.commit().await?;
         Ok(Written::Row(id.to_owned(), version))
     }
@@ -257,7 +241,39 @@ impl Store {
     }
 }
 
-/// Takes the key for this request, or says what it did before. Another request under way with the key is waited for.
+/// Writes a new row and its history.
+pub(super) async fn insert(
+    tx: &mut Transaction<'_, Any>,
+    kind: Kind,
+    id: &str,
+    values: &Values,
+    change: Change<'_>,
+) -> Result<(), StoreError> {
+    let names: Vec<&str> = kind.fields().map(|field| field.name).collect();
+    let places: Vec<String> = (7..).take(names.len()).map(|place| format!("${place}")).collect();
+    let text = format!(
+        "INSERT INTO {} (id, version, owner, created_at, created_by, updated_at, updated_by, {}) \
+         VALUES ($1, 1, $2, $3, $4, $5, $6, {})",
+        kind.table(),
+        names.join(", "),
+        places.join(", "),
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text))
+        .bind(id.to_owned())
+        .bind(change.institution.to_owned())
+        .bind(change.now)
+        .bind(change.client.to_owned())
+        .bind(change.now)
+        .bind(change.client.to_owned());
+    for name in names {
+        query = query.bind(values.get(name).cloned());
+    }
+    query.execute(&mut **tx).await?;
+    remember(tx, kind.table(), id, 1, Some(values), change).await
+}
+
+/// Takes the key for this request, with its signature, or says what it did before. Another request under way with the key is
+/// waited for.
 pub(super) async fn claim(
     tx: &mut Transaction<'_, Any>,
     kind: &str,
@@ -279,6 +295,7 @@ pub(super) async fn claim(
         .execute(&mut **tx)
         .await?;
     if claimed.rows_affected() == 1 {
+        keep(tx, kind, id, change).await?;
         return Ok(None);
     }
     let text = "SELECT request, id FROM idempotency WHERE client = $1 AND idempotency_key = $2";
@@ -323,7 +340,7 @@ pub(super) async fn find(
 }
 
 /// [AUT-3]: a reference to a row out of reach is as wrong as one to a row that isn't there.
-async fn broken_references(
+pub(super) async fn broken_references(
     tx: &mut Transaction<'_, Any>,
     kind: Kind,
     values: &Values,

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::access::{Client, Role};
 use crate::keys::{Keys, KeysError, install};
+use crate::signed::SigningKey;
 
 /// The longest token, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -65,6 +66,12 @@ pub struct TokenClient {
     /// ISINs of the assets that it may read, where the matrix says `assets`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub assets: BTreeSet<String>,
+    /// Keys that it signs requests with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<SigningKey>,
+    /// Whether requests that change something must be signed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_sign: bool,
 }
 
 fn algorithms() -> Vec<String> {
@@ -239,6 +246,8 @@ impl Tokens {
             institution: of.institution.clone(),
             certificate: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
             assets: of.assets.clone(),
+            keys: of.keys.clone(),
+            must_sign: of.must_sign,
         })
     }
 

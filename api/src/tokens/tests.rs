@@ -47,6 +47,8 @@ fn tokens(signer: &Signer) -> Tokens {
         roles: [("desk".to_owned(), Role::EntrustingBroker), ("all".to_owned(), Role::Registrar)]
             .into(),
         assets: BTreeSet::new(),
+        keys: Vec::new(),
+        must_sign: false,
     };
     let tokens = Tokens::new(TokensConfig {
         issuer: "https://issuer.example".into(),

@@ -80,6 +80,11 @@ pub async fn world_with(database: &Database, deeds: Vec<Arc<dyn Deed>>) -> World
     world_as(database, |setup| setup.deeds = deeds).await
 }
 
+/// A world with other clients.
+pub async fn world_of_clients(database: &Database, clients: Vec<Client>) -> World {
+    world_as(database, |setup| setup.clients = clients).await
+}
+
 /// The same with another setup.
 pub async fn world_as(database: &Database, change: impl FnOnce(&mut Setup)) -> World {
     let store = Store::open(&database.url).await.unwrap();
@@ -110,6 +115,8 @@ pub fn client(role: Role, institution: &str) -> Client {
         institution: institution.into(),
         certificate: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         assets: [ISIN.to_owned()].into(),
+        keys: Vec::new(),
+        must_sign: false,
     }
 }
 
@@ -215,6 +222,23 @@ impl World {
         self.send(&certificate(role, institution), request.body(body).unwrap()).await
     }
 
+    /// The same with a body that may be any text.
+    pub async fn text(
+        &self,
+        (role, institution): (Role, &str),
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        self.send(&certificate(role, institution), request).await
+    }
+
     pub async fn send(&self, certificate: &[u8], request: Request<Body>) -> Answer {
         let anonymous = certificate.is_empty();
         let peer = if anonymous { Peer::default() } else { Peer::with(certificate) };
@@ -277,6 +301,8 @@ pub fn fullest(kind: Kind, id_of: impl Fn(Kind) -> String) -> Value {
             Form::CorporateNumber => "7123456789012".to_owned(),
             Form::Login => "somebody".to_owned(),
             Form::Id => "0".repeat(32),
+            Form::Sha256 => "0".repeat(64),
+            Form::Instant => "2026-02-28T09:00:00Z".to_owned(),
             Form::Reference(of) => id_of(of),
         };
         row[field.name] = value.into();

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ID, answer, json_body, key_parameter, limit_parameter, links, operation, page_schema,
-    path_parameter, query_parameter, reference, with, with_problems,
+    path_parameter, query_parameter, reference, signatures_of, with, with_problems,
 };
 use crate::approvals::{Deeds, State};
 
-pub(super) fn paths() -> [(String, Value); 3] {
+pub(super) fn paths() -> [(String, Value); 4] {
     let id = || path_parameter("id", &json!({ "type": "string", "pattern": ID }));
     let proposal = json!({ "$ref": "#/components/schemas/Proposal" });
     let body = |name: &str| json_body(&json!({ "$ref": format!("#/components/schemas/{name}") }));
@@ -65,6 +65,7 @@ pub(super) fn paths() -> [(String, Value); 3] {
             "/v1/approvals/{id}/decision".into(),
             json!({ "post": with(decide, "requestBody", body("Decide")) }),
         ),
+        ("/v1/approvals/{id}/signatures".into(), signatures_of("signaturesApproval")),
     ]
 }
 

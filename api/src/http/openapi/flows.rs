@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ID, answer, json_body, key_parameter, limit_parameter, operation, page_schema, path_parameter,
-    query_parameter, with, with_problems,
+    query_parameter, signatures_of, with, with_problems,
 };
 use crate::flows::{Flow, State};
 use crate::http::instructions::path_of;
@@ -44,6 +44,8 @@ pub(super) fn paths() -> Vec<(String, Value)> {
     );
     let nothing = json_body(&json!({ "type": "object", "additionalProperties": false }));
     let cancel = with(cancel, "requestBody", nothing);
+    let signatures = signatures_of("signaturesOperation");
+    paths.push(("/v1/operations/{id}/signatures".into(), signatures));
     paths.push(("/v1/operations".into(), json!({ "get": list })));
     paths.push(("/v1/operations/{id}".into(), json!({ "get": read })));
     paths.push(("/v1/operations/{id}/cancellation".into(), json!({ "post": cancel })));

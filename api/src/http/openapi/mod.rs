@@ -3,6 +3,7 @@
 mod approvals;
 mod events;
 mod flows;
+mod imports;
 mod users;
 
 use serde_json::{Map, Value, json};
@@ -29,6 +30,8 @@ pub(super) fn document(deeds: &Deeds) -> Value {
     schemas.extend(events::schemas());
     paths.extend(flows::paths());
     schemas.extend(flows::schemas());
+    paths.extend(imports::paths());
+    schemas.extend(imports::schemas());
     paths.extend(users::paths());
     schemas.extend(users::schemas());
     paths.insert("/openapi.json".into(), json!({ "get": operation("openapi", "This document.", &[], &json!({
@@ -87,7 +90,7 @@ fn mark_deprecated(paths: &mut Map<String, Value>) {
     }
 }
 
-fn paths_of(kind: Kind) -> [(String, Value); 3] {
+fn paths_of(kind: Kind) -> [(String, Value); 4] {
     let (path, name) = (kind.path(), kind.name());
     let id = || path_parameter("id", &json!({ "type": "string", "pattern": ID }));
     let row = json!({ "$ref": format!("#/components/schemas/{name}Row") });
@@ -151,11 +154,27 @@ fn paths_of(kind: Kind) -> [(String, Value); 3] {
             &["400", "403", "404"],
         ),
     );
+    let signatures = signatures_of(&format!("signatures{name}"));
     [
         (format!("/v1/{path}"), json!({ "get": list, "post": post })),
         (format!("/v1/{path}/{{id}}"), json!({ "get": read, "put": put })),
         (format!("/v1/{path}/{{id}}/history"), json!({ "get": history })),
+        (format!("/v1/{path}/{{id}}/signatures"), signatures),
     ]
+}
+
+/// The signed requests behind something.
+fn signatures_of(id: &str) -> Value {
+    let cursor = query_parameter("cursor", &json!({ "type": "string", "pattern": ID }));
+    let row = path_parameter("id", &json!({ "type": "string", "pattern": ID }));
+    let page = page_schema(&json!({ "$ref": "#/components/schemas/SignedRequest" }));
+    let get = operation(
+        id,
+        "List the signed requests that made or changed this, oldest first.",
+        &[row, limit_parameter(), cursor],
+        &with_problems(json!({ "200": answer("A page.", &page) }), &["400", "403", "404"]),
+    );
+    json!({ "get": get })
 }
 
 fn operation(id: &str, summary: &str, parameters: &[Value], responses: &Value) -> Value {
@@ -268,6 +287,23 @@ fn shared_schemas() -> Map<String, Value> {
             } },
         },
     }));
+    let text = || json!({ "type": "string" });
+    schemas.insert("SignedRequest".into(), json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["id", "at", "by", "key_id", "public_key", "algorithm", "base", "signature", "body"],
+        "properties": {
+            "id": { "type": "string", "pattern": ID },
+            "at": { "type": "string", "format": "date-time" },
+            "by": text(),
+            "key_id": text(),
+            "public_key": { "type": "string", "description": "In base64: SubjectPublicKeyInfo." },
+            "algorithm": { "type": "string", "description": "By its name in RFC 9421." },
+            "base": { "type": "string", "description": "What was signed: RFC 9421's signature base." },
+            "signature": { "type": "string", "description": "In base64." },
+            "body": { "type": "string", "description": "In base64; its digest is in the base." },
+        },
+    }));
     schemas.insert("Written".into(), json!({
         "type": "object",
         "required": ["id", "version"],
@@ -363,6 +399,8 @@ fn property(field: &Field) -> Value {
             json!({ "pattern": "^[1-9][0-9]{12}$" })
         }
         Form::Login => json!({ "pattern": "^[a-z0-9][a-z0-9._-]{2,39}$" }),
+        Form::Sha256 => json!({ "pattern": "^[0-9a-f]{64}$" }),
+        Form::Instant => json!({ "format": "date-time" }),
         Form::Id | Form::Reference(_) => json!({ "pattern": ID }),
     };
     with(with(form, "type", json!("string")), "description", json!(field.about))

@@ -1,0 +1,87 @@
+//! Signed requests: kept with what they did, in its transaction.
+
+use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
+use uuid::Uuid;
+
+use super::{Change, Store, StoreError};
+use crate::signed::Signed;
+
+/// A signed request as it is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Evidence {
+    /// Its id.
+    pub id: String,
+    /// When, in microseconds since the Unix epoch.
+    pub at: i64,
+    /// The client.
+    pub by: String,
+    /// The request.
+    pub signed: Signed,
+}
+
+/// Keeps the request behind a change, if it was signed: [SIG-2]. `kind` and `id` name what it made or changed.
+pub(super) async fn keep(
+    tx: &mut Transaction<'_, Any>,
+    kind: &str,
+    id: &str,
+    change: Change<'_>,
+) -> Result<(), StoreError> {
+    let Some(signed) = change.signed else { return Ok(()) };
+    let text = "INSERT INTO signed_request (id, kind, row_id, at, by_client, key_id, public_key, algorithm, base, \
+                signature, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    sqlx::query(text)
+        .bind(Uuid::now_v7().simple().to_string())
+        .bind(kind.to_owned())
+        .bind(id.to_owned())
+        .bind(change.now)
+        .bind(change.client.to_owned())
+        .bind(signed.key_id.clone())
+        .bind(signed.public_key.clone())
+        .bind(signed.algorithm.clone())
+        .bind(signed.base.clone())
+        .bind(signed.signature.clone())
+        .bind(signed.body.clone())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Up to `limit` signed requests that made or changed a row, oldest first, after the id `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn evidence(
+        &self,
+        (kind, id): (&str, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Evidence>, StoreError> {
+        let text = format!(
+            "SELECT * FROM signed_request WHERE kind = $1 AND row_id = $2 AND id > $3 ORDER BY id LIMIT {limit}"
+        );
+        let query = sqlx::query(AssertSqlSafe(text))
+            .bind(kind.to_owned())
+            .bind(id.to_owned())
+            .bind(after.unwrap_or_default().to_owned());
+        let rows = query.fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Evidence {
+                    id: row.try_get("id")?,
+                    at: row.try_get("at")?,
+                    by: row.try_get("by_client")?,
+                    signed: Signed {
+                        key_id: row.try_get("key_id")?,
+                        public_key: row.try_get("public_key")?,
+                        algorithm: row.try_get("algorithm")?,
+                        base: row.try_get("base")?,
+                        signature: row.try_get("signature")?,
+                        body: row.try_get("body")?,
+                    },
+                })
+            })
+            .collect()
+    }
+}
