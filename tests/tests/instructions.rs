@@ -7,6 +7,14 @@
     reason = "a test: a panic is its report"
 )]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use sudare::clock::now_ms;
 use sudare::demo::input::AssetKind;
@@ -35,6 +43,11 @@ struct Market {
 
 impl Market {
     async fn open() -> Self {
+        Self::with("").await
+    }
+
+    /// The same with more in the configuration of its API.
+    async fn with(more: &str) -> Self {
         let members = [
             ("notary", Role::Notary),
             ("registrar", Role::Registrar),
@@ -50,7 +63,7 @@ impl Market {
             let hash = sha256(&card.certificate);
             broker = Some(card);
             format!(
-                "[[api.clients]]\nname = \"broker\"\nrole = \"entrusting-broker\"\ninstitution = \"broker-x\"\ncertificate = \"{hash}\"\n"
+                "{more}[[api.clients]]\nname = \"broker\"\nrole = \"entrusting-broker\"\ninstitution = \"broker-x\"\ncertificate = \"{hash}\"\n"
             )
         });
         let served = served.await;
@@ -264,4 +277,74 @@ async fn a_registrar_that_stops_transfers_takes_no_leg_until_it_permits_them() {
         let expected = if transfers == "permitted" { Ok(()) } else { Err(Reason::Closed) };
         assert_eq!(outcome, expected, "{transfers}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_reached_over_tls_at_public_or_named_addresses_alone() {
+    let webhooks = "[api.webhooks]\nroots = \"roots.pem\"\nnetworks = [\"127.0.0.1/32\"]\n";
+    let market = Market::with(webhooks).await;
+    let (port, bodies) = hook(&market.served.root.card("localhost"));
+    let make = |host: &str| {
+        let body = json!({ "url": format!("https://{host}:{port}/in") });
+        market.ask("POST", "/v1/webhooks", Some(&body), 201)["id"].as_str().unwrap().to_owned()
+    };
+    let (reached, other) = (make("localhost"), make("127.0.0.2"));
+    market.holder(100).await;
+    let mut states = Vec::new();
+    while states.last().is_none_or(|state| state != "operation.settled") {
+        let request = bodies.recv_timeout(Duration::from_secs(120)).unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("webhook-signature: v1,"), "{head}");
+        let content: Value = serde_json::from_str(body).unwrap();
+        states.push(content["type"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(states[..2], ["operation.received", "operation.registered"]);
+    let shown = |id: &str| market.ask("GET", &format!("/v1/webhooks/{id}"), None, 200);
+    let refused = eventually("the other one is tried", || {
+        shown(&other)["problem"].as_str().map(str::to_owned)
+    });
+    assert_eq!(refused, "the host has no address that may be reached");
+    assert_eq!(shown(&other)["sent"], 0);
+    assert!(shown(&reached)["sent"].as_u64().unwrap() > 3);
+}
+
+/// A server of webhooks on this machine, with the requests that it got.
+fn hook(card: &Card) -> (u16, mpsc::Receiver<String>) {
+    let key = PrivateKeyDer::from_pem_slice(card.key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![card.certificate.clone()], key)
+        .unwrap();
+    let (tls, listener) = (Arc::new(tls), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let (got, bodies) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream.unwrap());
+            let (mut request, mut chunk) = (Vec::new(), [0; 4096]);
+            while !is_whole(&request) {
+                match stream.read(&mut chunk) {
+                    Ok(read) if read > 0 => request.extend_from_slice(&chunk[..read]),
+                    _ => break,
+                }
+            }
+            let _ = stream.write_all(b"HTTP/1.1 204 X\r\ncontent-length: 0\r\n\r\n");
+            if got.send(String::from_utf8(request).unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    (port, bodies)
+}
+
+/// Whether a request has come to the end of its body.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.and_then(|length| length.parse().ok()) == Some(body.len())
 }
