@@ -15,7 +15,7 @@ const PID_BYTES_MAX: u64 = 20;
 /// Holds the folder until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    _file: File,
+    file: File,
 }
 
 impl FolderLock {
@@ -43,7 +43,14 @@ impl FolderLock {
         // Only a help for people: a full disk is no reason not to start.
         let _ = file.set_len(0);
         let _ = file.write_all(std::process::id().to_string().as_bytes());
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for FolderLock {
+    /// Closing the file would do, if no child process had inherited it between its fork and its exec.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
@@ -54,5 +61,21 @@ fn holder(file: &mut File) -> String {
         pid
     } else {
         "unknown".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_inherited_the_file_does_not_keep_the_folder() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let lock = FolderLock::acquire(folder.path()).unwrap();
+        let inherited = lock.file.try_clone().unwrap();
+        drop(lock);
+        let _again = FolderLock::acquire(folder.path()).unwrap();
+        assert!(matches!(FolderLock::acquire(folder.path()), Err(StoreError::Locked { .. })));
+        drop(inherited);
     }
 }
