@@ -298,7 +298,7 @@ async fn a_webhook_is_reached_over_tls_at_public_or_named_addresses_alone() {
         let content: Value = serde_json::from_str(body).unwrap();
         states.push(content["type"].as_str().unwrap().to_owned());
     }
-    assert_eq!(states[..2], ["operation.received", "operation.registered"]);
+    assert_eq!(states[..2], ["operation.received", "operation.registering"]);
     let shown = |id: &str| market.ask("GET", &format!("/v1/webhooks/{id}"), None, 200);
     let refused = eventually("the other one is tried", || {
         shown(&other)["problem"].as_str().map(str::to_owned)
