@@ -19,7 +19,7 @@ use rustls::{RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 use sudare_api::access::Client;
 use sudare_api::flows::{CutOffError, Dial, Market, MarketConfig};
-use sudare_api::http::{Api, ClientsError, Connections, Peer, Setup};
+use sudare_api::http::{Api, ClientsError, Connections, LimitsConfig, Peer, Setup};
 use sudare_api::store::{Store, StoreError};
 use sudare_api::tokens::{Tokens, TokensConfig, TokensError};
 use sudare_api::users::UsersConfig;
@@ -62,6 +62,9 @@ pub struct ApiConfig {
     /// Whether every connection needs a client certificate. Users may be let log on without one.
     #[serde(default, skip_serializing_if = "ClientCertificates::is_default")]
     pub client_certificates: ClientCertificates,
+    /// How often each client may ask.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// Who may use the API.
     #[serde(default)]
     pub clients: Vec<Client>,
@@ -184,6 +187,7 @@ impl Http {
             clients: config.clients.clone(),
             users: config.users.clone(),
             tokens: tokens.clone(),
+            limits: config.limits,
             deeds: Vec::new(),
             market,
             dial,

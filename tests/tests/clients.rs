@@ -101,8 +101,9 @@ const EXAMPLES: (&str, &str) = ("20", "9421");
 async fn a_fuzzer_that_reads_the_document_finds_nothing_that_differs_from_it() {
     let packages = packages();
     let roles: Vec<String> = Role::ALL.iter().map(ToString::to_string).collect();
+    // How much it asks in a second is the machine's: a limit would make some of its answers 429, by chance.
     let (served, issuer) = with_issuer(&format!(
-        "[api.users]\npassword_days = 90\nattempts = 5\nlock_minutes = 30\nsession_minutes = 60\n\
+        "[api.limits]\nburst = 1000000\nper_second = 1000000\n[api.users]\npassword_days = 90\nattempts = 5\nlock_minutes = 30\nsession_minutes = 60\n\
          [[api.users.institutions]]\ninstitution = \"custodian\"\nroles = {roles:?}\nwithout_certificate = true\n",
     ))
     .await;

@@ -1,13 +1,38 @@
 //! How often a client may ask.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
-/// Requests that a client may make at once.
-pub(super) const BURST: i64 = 400;
-/// Requests that it may make per second in the long run.
-pub(super) const PER_SECOND: i64 = 200;
+use serde::{Deserialize, Serialize};
+
 const SECOND_US: i64 = 1_000_000;
+
+/// The `[api.limits]` table of a node's configuration: how often each client may ask.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Requests that a client may make at once.
+    #[serde(default = "burst")]
+    pub burst: NonZeroU32,
+    /// Requests that it may make per second in the long run.
+    #[serde(default = "per_second")]
+    pub per_second: NonZeroU32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { burst: burst(), per_second: per_second() }
+    }
+}
+
+const fn burst() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(399)
+}
+
+const fn per_second() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(199)
+}
 
 /// What each client has left, in requests times microseconds. Clients are those of the configuration and users, so this can't grow.
 #[derive(Debug)]
@@ -49,19 +74,26 @@ impl Limits {
     }
 }
 
+impl From<LimitsConfig> for Limits {
+    fn from(config: LimitsConfig) -> Self {
+        Self::new(config.burst.get().into(), config.per_second.get().into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_client_gets_its_burst_then_its_rate_and_takes_nothing_from_others() {
-        let limits = Limits::new(BURST, PER_SECOND);
-        for _ in 0..BURST {
+        let config = LimitsConfig::default();
+        let limits = Limits::from(config);
+        for _ in 0..config.burst.get() {
             limits.take("a", 0).unwrap();
         }
         assert_eq!(limits.take("a", 0), Err(1));
         limits.take("b", 0).unwrap();
-        for _ in 0..PER_SECOND {
+        for _ in 0..config.per_second.get() {
             limits.take("a", SECOND_US).unwrap();
         }
         assert_eq!(limits.take("a", SECOND_US), Err(1));

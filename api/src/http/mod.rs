@@ -38,6 +38,7 @@ use uuid::Uuid;
 
 pub use self::connection::Connections;
 use self::limits::Limits;
+pub use self::limits::LimitsConfig;
 pub use self::peer::Peer;
 use self::problem::Problem;
 use crate::access::Client;
@@ -120,6 +121,8 @@ pub struct Setup {
     pub users: Option<UsersConfig>,
     /// Tokens of an issuer, if they are taken.
     pub tokens: Option<Arc<Tokens>>,
+    /// How often each client may ask.
+    pub limits: LimitsConfig,
     /// What is done by two people, besides what the API itself brings.
     pub deeds: Vec<Arc<dyn Deed>>,
     /// The node that takes instructions; without one there are masters alone.
@@ -211,7 +214,7 @@ impl Api {
             users: setup.users,
             tokens: setup.tokens,
             clock,
-            limits: Limits::new(limits::BURST, limits::PER_SECOND),
+            limits: setup.limits.into(),
             log_ons: Limits::new(LOG_ONS.0, LOG_ONS.1),
             hashing: Semaphore::new(HASHING_MAX),
         })))
