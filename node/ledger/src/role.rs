@@ -172,6 +172,8 @@ pub const OUTBOX: Table<Be, Outgoing> = Table::new(0xf0, "outgoing message");
 pub const JOBS: Table<Be, Vec<u8>> = Table::new(0xf1, "job");
 /// Alarms, by time and what they are for.
 pub const ALARMS: Table<(Be, Hash), ()> = Table::new(0xf2, "alarm");
+/// The last alarm that was taken: none stands before it. A store finds what it deleted slowly, so nobody looks there again.
+const TAKEN: Table<(), (Be, Hash)> = Table::new(0xf4, "last alarm taken");
 const COUNTERS: Table<u8, u64> = Table::new(0xf3, "counter");
 
 /// The next number of a counter; `counter` 0xf0 and above are this module's.
@@ -214,8 +216,27 @@ pub fn start<J: BorshSerialize>(tx: &Tx<'_>, job: &J) -> Result<u64, StorageErro
 }
 
 /// Sets an alarm: a [`Event::Tick`] comes at `at` or soon after; [`due`] then gives `what`.
-pub fn wake(tx: &Tx<'_>, at: u64, what: Hash) {
-    ALARMS.put(tx, &(Be(at), what), &());
+///
+/// # Errors
+///
+/// [`StorageError`] if the store fails.
+pub fn wake(tx: &Tx<'_>, at: u64, what: Hash) -> Result<(), StorageError> {
+    let alarm = (Be(at), what);
+    if TAKEN.get(tx, &())?.is_some_and(|taken| alarm <= taken) {
+        TAKEN.delete(tx, &());
+    }
+    ALARMS.put(tx, &alarm, &());
+    Ok(())
+}
+
+/// When the first alarm is due.
+///
+/// # Errors
+///
+/// [`StorageError`] if the store fails.
+pub fn first_alarm(kv: &(impl Kv + ?Sized)) -> Result<Option<u64>, StorageError> {
+    let taken = TAKEN.get(kv, &())?;
+    Ok(ALARMS.rows(kv, taken.as_ref(), 1)?.first().map(|((at, _), ())| at.0))
 }
 
 /// Takes the alarms that are due, at most 256 of them; the runtime ticks again if there are more.
@@ -225,12 +246,88 @@ pub fn wake(tx: &Tx<'_>, at: u64, what: Hash) {
 /// [`StorageError`] if the store fails.
 pub fn due(tx: &Tx<'_>, now: u64) -> Result<Vec<Hash>, StorageError> {
     let mut due = Vec::new();
-    for ((at, what), ()) in ALARMS.rows(tx, None, 256)? {
-        if at.0 > now {
+    let mut taken = TAKEN.get(tx, &())?;
+    for (alarm, ()) in ALARMS.rows(tx, taken.as_ref(), 256)? {
+        if alarm.0.0 > now {
             break;
         }
-        ALARMS.delete(tx, &(at, what));
-        due.push(what);
+        ALARMS.delete(tx, &alarm);
+        due.push(alarm.1);
+        taken = Some(alarm);
+    }
+    if let Some(taken) = taken.filter(|_| !due.is_empty()) {
+        TAKEN.put(tx, &(), &taken);
     }
     Ok(due)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::kv::{MemoryKv, Pair};
+
+    /// A store that notes after which key it was asked for rows.
+    #[derive(Default)]
+    struct Asked {
+        rows: MemoryKv,
+        after: RefCell<Vec<Option<Vec<u8>>>>,
+    }
+
+    impl Kv for Asked {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+            self.rows.get(key)
+        }
+
+        fn scan(
+            &self,
+            prefix: &[u8],
+            after: Option<&[u8]>,
+            limit: usize,
+        ) -> Result<Vec<Pair>, StorageError> {
+            self.after.borrow_mut().push(after.map(<[u8]>::to_vec));
+            self.rows.scan(prefix, after, limit)
+        }
+    }
+
+    fn set(kv: &mut Asked, alarms: &[(u64, u8)]) {
+        let writes = {
+            let tx = Tx::new(&*kv);
+            alarms.iter().for_each(|(at, what)| wake(&tx, *at, Hash([*what; 32])).unwrap());
+            tx.into_writes()
+        };
+        kv.rows.apply(writes);
+    }
+
+    fn take(kv: &mut Asked, now: u64) -> Vec<u8> {
+        let (taken, writes) = {
+            let tx = Tx::new(&*kv);
+            (due(&tx, now).unwrap(), tx.into_writes())
+        };
+        kv.rows.apply(writes);
+        taken.into_iter().map(|what| what.0[0]).collect()
+    }
+
+    #[test]
+    fn nobody_looks_for_an_alarm_where_others_were_taken() {
+        let mut kv = Asked::default();
+        set(&mut kv, &[(10, 1), (20, 2), (30, 3)]);
+        assert_eq!(take(&mut kv, 20), [1, 2]);
+        kv.after.borrow_mut().clear();
+        assert_eq!(first_alarm(&kv).unwrap(), Some(30));
+        assert_eq!(take(&mut kv, 29), []);
+        assert!(kv.after.borrow().iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn an_alarm_that_is_set_for_before_the_last_one_taken_is_found() {
+        let mut kv = Asked::default();
+        set(&mut kv, &[(10, 1), (20, 2), (30, 3)]);
+        assert_eq!(take(&mut kv, 20), [1, 2]);
+        set(&mut kv, &[(20, 2), (15, 4), (25, 5)]);
+        assert_eq!(first_alarm(&kv).unwrap(), Some(15));
+        assert_eq!(take(&mut kv, 30), [4, 2, 5, 3]);
+        assert_eq!(first_alarm(&kv).unwrap(), None);
+    }
 }

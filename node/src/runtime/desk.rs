@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sudare_ledger::kv::{MemoryKv, Writes};
-use sudare_ledger::role::{ALARMS, Answer, Event, JOBS, Machine, OUTBOX};
+use sudare_ledger::role::{ALARMS, Answer, Event, JOBS, Machine, OUTBOX, first_alarm};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -35,7 +35,7 @@ pub(super) struct Desk<M: Machine> {
     posts: mpsc::UnboundedSender<Post>,
     pool: Pool,
     gauges: Arc<Gauges>,
-    /// When the first alarm is due, by the role's table.
+    /// When to look at the role's alarms: no later than the first is due. It may have been deleted since.
     alarm: Option<u64>,
     /// How long a batch is added to.
     batch_time: Duration,
@@ -141,14 +141,16 @@ where
         }
         self.gauges.height(self.ledger.head().seq, self.intake.len());
         self.release(&effects)?;
-        if ticks && effects.is_empty() {
-            // The role leaves a due alarm standing: look again, but not at once.
-            self.alarm = Some(now.saturating_add(SLEEP_MAX_MS));
+        if ticks {
+            let first = first_alarm(&self.base)?;
+            // If the role leaves a due alarm standing: look again, but not at once.
+            let again = now.saturating_add(if effects.is_empty() { SLEEP_MAX_MS } else { 0 });
+            self.alarm = first.map(|at| if at <= now { again } else { at });
         }
         Ok(())
     }
 
-    /// Sends what the batch put into the outbox, starts its jobs, and notes the first alarm.
+    /// Sends what the batch put into the outbox, starts its jobs, and notes when its first alarm is due.
     fn release(&mut self, effects: &Writes) -> Result<(), RuntimeError> {
         if effects.is_empty() {
             return Ok(());
@@ -161,7 +163,8 @@ where
         }
         let jobs = JOBS.rows(&rows, None, usize::MAX)?;
         self.pool.add(&jobs);
-        self.alarm = ALARMS.rows(&self.base, None, 1)?.first().map(|((at, _), ())| at.0);
+        let set = ALARMS.rows(&rows, None, 1)?.first().map(|((at, _), ())| at.0);
+        self.alarm = self.alarm.into_iter().chain(set).min();
         Ok(())
     }
 
@@ -177,7 +180,7 @@ where
         }
         let jobs = JOBS.rows(&self.base, None, usize::MAX)?;
         self.pool.add(&jobs);
-        self.alarm = ALARMS.rows(&self.base, None, 1)?.first().map(|((at, _), ())| at.0);
+        self.alarm = first_alarm(&self.base)?;
         self.gauges.height(self.ledger.head().seq, 0);
         Ok(())
     }

@@ -29,7 +29,7 @@ use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{Hash, NodeId};
 use sudare_ledger::kv::{Be, MemoryKv};
 use sudare_ledger::messages::{Message, Reason};
-use sudare_ledger::role::{ALARMS, Answer, JOBS, OUTBOX};
+use sudare_ledger::role::{Answer, JOBS, OUTBOX, first_alarm};
 
 pub use host::{Host, Puppet, Station};
 pub use rogue::{Rogue, RoguePart};
@@ -455,7 +455,7 @@ impl Sim {
         let after = |next: u64| next.checked_sub(1).map(Be);
         let posts = OUTBOX.rows(kv, after(member.next_post).as_ref(), usize::MAX).unwrap();
         let jobs = JOBS.rows(kv, after(member.next_job).as_ref(), usize::MAX).unwrap();
-        let alarm = ALARMS.rows(kv, None, 1).unwrap().pop().map(|((at, _), ())| at.0);
+        let alarm = first_alarm(kv).unwrap();
         if let Some((last, _)) = posts.last() {
             member.next_post = last.0 + 1;
         }

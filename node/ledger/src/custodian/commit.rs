@@ -135,7 +135,7 @@ impl Custodian {
         BY_TX.put(step.tx, &(tx, key.initiates), &key);
         self.move_to(step, &mut trade, TradeState::Approving, Some(registrar));
         TRADES.put(step.tx, &key, &trade);
-        self.alarm(step, &key, until);
+        self.alarm(step, &key, until)?;
         let request = ApprovalRequest {
             transaction,
             index: plan.index,

@@ -131,7 +131,7 @@ impl Custodian {
         }
         ALLEGED_COUNT.put(step.tx, &Some(key.counterparty), &own.saturating_add(1));
         ALLEGED_COUNT.put(step.tx, &None, &all.saturating_add(1));
-        self.alarm(step, key, kept.0.expires_at);
+        self.alarm(step, key, kept.0.expires_at)?;
         ALLEGED.put(step.tx, key, &kept);
         done()
     }

@@ -75,7 +75,7 @@ impl Custodian {
         self.move_to(step, &mut trade, TradeState::Finalising, Some(registrar));
         TRADES.put(step.tx, &key, &trade);
         let finalisation = Finalisation { commit, index: plan.index, receipt, signatures };
-        self.alarm(step, &key, step.now.saturating_add(SILENT_MS));
+        self.alarm(step, &key, step.now.saturating_add(SILENT_MS))?;
         self.tell(step, &key, registrar, None, Message::Finalise(finalisation))
     }
 
@@ -103,7 +103,7 @@ impl Custodian {
         let (commit, signatures) = (commit.clone(), Bounded::default());
         let finalisation = Finalisation { commit, index: other, receipt, signatures };
         let again = step.now.saturating_add(RELEASE_RETRY_MS);
-        self.alarm(step, &trade.key(), again);
+        self.alarm(step, &trade.key(), again)?;
         let message = Message::Finalise(finalisation);
         self.tell(step, &trade.key(), leg.registrar, Some(again), message)
     }
@@ -173,7 +173,7 @@ impl Custodian {
         };
         let until = transaction.window.until;
         if step.now < until.saturating_add(GRACE_MS) {
-            self.alarm(step, key, until.saturating_add(GRACE_MS));
+            self.alarm(step, key, until.saturating_add(GRACE_MS))?;
             return Ok(());
         }
         // Nobody but the notary can say that nothing was spent.
@@ -184,7 +184,7 @@ impl Custodian {
         let ask = Message::AskAbsence { tx, window: transaction.window };
         // Asked again until it answers: nothing else ends the lock. The question before is dropped.
         let again = step.now.saturating_add(RELEASE_RETRY_MS);
-        self.alarm(step, key, again);
+        self.alarm(step, key, again)?;
         self.tell(step, key, transaction.notary, Some(again), ask)
     }
 

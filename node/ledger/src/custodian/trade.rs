@@ -262,7 +262,7 @@ impl Custodian {
             return Ok(Err(reason));
         }
         let answer = text(key.trade_id.as_str());
-        self.alarm(step, &key, trade.instruction.expires_at);
+        self.alarm(step, &key, trade.instruction.expires_at)?;
         TRADES.put(step.tx, &key, &trade);
         match trade.instruction.side {
             Side::Initiator => self.propose(step, trade)?,
@@ -350,7 +350,7 @@ impl Custodian {
         let trade = new_trade(instruction, step.now);
         let key = trade.key();
         TRADES.put(step.tx, &key, &trade);
-        self.alarm(step, &key, trade.instruction.expires_at);
+        self.alarm(step, &key, trade.instruction.expires_at)?;
         self.plan(step, trade)?;
         Ok(Some(key))
     }
@@ -392,7 +392,7 @@ impl Custodian {
             Some(transaction) if !by_registrar => {
                 let until = transaction.window.until;
                 self.move_to(step, &mut trade, TradeState::Releasing, Some(transaction.notary));
-                self.alarm(step, key, until);
+                self.alarm(step, key, until)?;
                 TRADES.put(step.tx, key, &trade);
                 Ok(())
             }
@@ -458,10 +458,15 @@ impl Custodian {
     }
 
     /// Sets an alarm for a trade.
-    pub(super) fn alarm(&self, step: &Step<'_, '_>, key: &TradeKey, at: u64) {
+    pub(super) fn alarm(
+        &self,
+        step: &Step<'_, '_>,
+        key: &TradeKey,
+        at: u64,
+    ) -> Result<(), StorageError> {
         let what = Hash::of(b"sudare/alarm/v1", &[&encode(key), &at.to_le_bytes()]);
         WAKE.put(step.tx, &what, key);
-        wake(step.tx, at, what);
+        wake(step.tx, at, what)
     }
 
     /// Sets a trade's state and whom it waits for.

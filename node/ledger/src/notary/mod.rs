@@ -287,7 +287,7 @@ impl Notary {
             None if Count::Questions(from).has_room(tx)? => {
                 QUESTIONS.put(tx, &(about, from), &window.until);
                 Count::Questions(from).up(tx)?;
-                role::wake(tx, window.until, about.0);
+                role::wake(tx, window.until, about.0)?;
                 Ok(Ok(()))
             }
             None => Ok(Err(Reason::TooLarge)),

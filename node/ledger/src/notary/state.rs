@@ -135,7 +135,7 @@ pub(super) fn put_pending(
         if let Some(first) = pending.askers.first() {
             Count::Pending(*first).up(tx)?;
         }
-        role::wake(tx, pending.window.until, commit.0);
+        role::wake(tx, pending.window.until, commit.0)?;
     }
     PENDING.put(tx, &commit, pending);
     Ok(())

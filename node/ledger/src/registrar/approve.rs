@@ -46,7 +46,7 @@ impl Registrar {
         let state = match ordinary(self.check_plain(tx, now, from, &request))? {
             Ok(_) => LegState::Checking,
             Err(reason) => {
-                self.forget_later(tx, until, &key);
+                self.forget_later(tx, until, &key)?;
                 LegState::Refused(reason)
             }
         };
@@ -86,7 +86,7 @@ impl Registrar {
             }
             Err(reason) => {
                 REQUESTS.delete(tx, &key);
-                self.forget_later(tx, standing.until.max(now), &key);
+                self.forget_later(tx, standing.until.max(now), &key)?;
                 LegState::Refused(reason)
             }
         };
@@ -160,8 +160,13 @@ impl Registrar {
     }
 
     /// Has a refused request forgotten at `at`, when its window is over: from then on it is refused whatever the state.
-    pub(super) fn forget_later(&self, tx: &Tx<'_>, at: u64, key: &RequestKey) {
-        wake(tx, at, key.leg.tx.0);
+    pub(super) fn forget_later(
+        &self,
+        tx: &Tx<'_>,
+        at: u64,
+        key: &RequestKey,
+    ) -> Result<(), StorageError> {
+        wake(tx, at, key.leg.tx.0)
     }
 
     /// Forgets what was refused of a transaction whose window is over.

@@ -291,7 +291,7 @@ impl Registrar {
             _ => LegState::Refused(Reason::Lapsed),
         };
         if let LegState::Refused(_) = state {
-            self.forget_later(tx, standing.until.max(now), &key);
+            self.forget_later(tx, standing.until.max(now), &key)?;
         }
         REQUESTS.delete(tx, &key);
         SILENT.delete(tx, &key);

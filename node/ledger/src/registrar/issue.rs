@@ -103,7 +103,7 @@ impl Registrar {
             let custodian = proposal.counterparty;
             send(tx, now, custodian, Some(until), Message::Propose(proposal, None))?;
         }
-        wake(tx, until, id);
+        wake(tx, until, id)?;
         Ok(())
     }
 
@@ -258,7 +258,7 @@ impl Registrar {
             IssueState::Notarising { commit, .. } if commit.transaction.window.until <= now => {
                 let Transaction { notary, window, .. } = commit.transaction;
                 let again = now.saturating_add(ASK_AGAIN_MS);
-                wake(tx, again, id);
+                wake(tx, again, id)?;
                 let Some(about) = commit.transaction.id() else { return Ok(()) };
                 send(tx, now, notary, Some(again), Message::AskAbsence { tx: about, window })
             }

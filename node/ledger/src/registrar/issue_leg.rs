@@ -104,7 +104,7 @@ impl Registrar {
         };
         match committed {
             Ok(commit) => {
-                wake(tx, commit.transaction.window.until, id);
+                wake(tx, commit.transaction.window.until, id)?;
                 let state = IssueState::Notarising { commit: Box::new(commit), reason: None };
                 (issue.state, issue.since) = (state, moment.now);
                 ISSUES.put(tx, &id, &issue);

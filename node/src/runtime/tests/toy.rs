@@ -127,7 +127,7 @@ fn instruct(tx: &Tx<'_>, moment: &Moment, order: Order) -> Result<Answer, Storag
         Order::Work(number) => {
             role::start(tx, &number)?;
         }
-        Order::Ring(at) => role::wake(tx, at, hash(at)),
+        Order::Ring(at) => role::wake(tx, at, hash(at))?,
         Order::Refuse => return Ok(Err(Reason::Closed)),
         Order::Panic => panic!("told to"),
         Order::Note => TIMES.put(tx, &Be(moment.now), &moment.entropy),
