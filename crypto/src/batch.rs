@@ -17,8 +17,9 @@ pub use self::stream::Stream;
 use self::sum::Weighted;
 use crate::{Claims, Rejected};
 
-/// How many terms a batch holds when it is full: about as many as 256 transfers have, and some 10 MB while it is decided. More gain nothing.
-const TERMS_MAX: usize = 40_000;
+/// How many terms a batch holds when it is full: about as many as 64 transfers have, and some 3 MB while it is decided. More gain nothing,
+/// and leave the core's cache.
+const TERMS_MAX: usize = 10_000;
 
 /// Claims of any number of proofs, each to be accepted or refused by itself, decided together.
 ///

@@ -27,8 +27,8 @@ const SIZES: [(&str, usize); 5] = [
     ("batch_1024_us", 1024),
 ];
 /// Legs of a batch that is full at once, by which costs are split.
-const FULL: usize = 256;
-/// With this many disclosure keys: the time in a batch of 256, and the bytes.
+const FULL: usize = 64;
+/// With this many disclosure keys: the time in a full batch, and the bytes.
 const KEYS: [(&str, &str, u8); 4] = [
     ("keys_1_us", "keys_1_bytes", 1),
     ("keys_2_us", "keys_2_bytes", 2),
