@@ -14,6 +14,13 @@ pub const ROWS_MAX: usize = 1_000_000;
 /// The longest code, pseudonym, name or 取引ID in characters.
 const NAME_CHARS_MAX: usize = 35;
 
+/// Columns of the register.
+const REGISTER: &str = "asset,account,custodian,partner,quantity";
+/// Columns of a view.
+const VIEW: &str = "asset,account,quantity";
+/// Columns of trades under way.
+const PENDING: &str = "trade_id,asset,account,direction,quantity,delivery_date";
+
 /// Why a file can't be compared.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum InputError {
@@ -49,7 +56,7 @@ pub enum InputError {
 ///
 /// The first row that isn't of this form.
 pub fn register(bytes: &[u8]) -> Result<Vec<Registered>, InputError> {
-    table(bytes, "asset,account,custodian,partner,quantity", |row| {
+    table(bytes, REGISTER, |row| {
         Ok(Registered {
             holding: Holding {
                 asset: row.name(0, "asset")?,
@@ -72,7 +79,7 @@ pub fn register(bytes: &[u8]) -> Result<Vec<Registered>, InputError> {
 ///
 /// The first row that isn't of this form.
 pub fn view(bytes: &[u8]) -> Result<Vec<Holding>, InputError> {
-    table(bytes, "asset,account,quantity", |row| {
+    table(bytes, VIEW, |row| {
         Ok(Holding {
             asset: row.name(0, "asset")?,
             account: row.name(1, "account")?,
@@ -87,7 +94,7 @@ pub fn view(bytes: &[u8]) -> Result<Vec<Holding>, InputError> {
 ///
 /// The first row that isn't of this form.
 pub fn pending(bytes: &[u8]) -> Result<Vec<Pending>, InputError> {
-    table(bytes, "trade_id,asset,account,direction,quantity,delivery_date", |row| {
+    table(bytes, PENDING, |row| {
         let receives = match row.cell(3) {
             Some("in") => true,
             Some("out") => false,
@@ -103,6 +110,55 @@ pub fn pending(bytes: &[u8]) -> Result<Vec<Pending>, InputError> {
             delivery: delivery.ok_or_else(|| row.wrong("delivery_date", "must be YYYY-MM-DD"))?,
         })
     })
+}
+
+/// The register as [`register`] reads it.
+#[must_use]
+pub fn register_csv(rows: &[Registered]) -> String {
+    let cells = rows.iter().map(|Registered { holding, custodian, partner }| {
+        let partner = partner.clone().unwrap_or_default();
+        let Holding { asset, account, quantity } = holding.clone();
+        [asset, account, custodian.clone(), partner, quantity.to_string()]
+    });
+    lines(REGISTER, cells)
+}
+
+/// A view as [`view`] reads it.
+#[must_use]
+pub fn view_csv(rows: &[Holding]) -> String {
+    let cells = rows.iter().map(|Holding { asset, account, quantity }| {
+        [asset.clone(), account.clone(), quantity.to_string()]
+    });
+    lines(VIEW, cells)
+}
+
+/// Trades under way as [`pending`] reads them.
+#[must_use]
+pub fn pending_csv(rows: &[Pending]) -> String {
+    let cells = rows.iter().map(|one| {
+        let direction = if one.receives { "in" } else { "out" }.to_owned();
+        let (quantity, delivery) = (one.quantity.to_string(), one.delivery.to_string());
+        let (trade, asset, account) = (one.trade.clone(), one.asset.clone(), one.account.clone());
+        [trade, asset, account, direction, quantity, delivery]
+    });
+    lines(PENDING, cells)
+}
+
+/// Rows under their columns. Names hold no line breaks, so quotes are needed only for commas and quotes.
+fn lines<const COLUMNS: usize>(
+    columns: &str,
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> String {
+    let mut text = format!("{columns}\n");
+    for row in rows {
+        let cells = row.map(|cell| {
+            let quoted = cell.contains([',', '"']);
+            if quoted { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+        });
+        text.push_str(&cells.join(","));
+        text.push('\n');
+    }
+    text
 }
 
 /// A row under its number.

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use sudare_api::view;
 use sudare_crypto::NodeId;
 use sudare_crypto::encoding::encode;
-use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_disclosure::{AssetId, AssetTerms, SignedTerms};
 use sudare_ledger::custodian::Instruction;
 
 use super::connect::Connection;
@@ -109,6 +109,11 @@ impl<'a> Directory<'a> {
             return Err(Failure::Node("the node answered something else".into()));
         };
         Ok(Self { connection, assets: lines.into_iter().map(|line| line.terms).collect() })
+    }
+
+    /// The terms of all of them.
+    pub(super) fn assets(&self) -> impl Iterator<Item = &AssetTerms> {
+        self.assets.iter().map(|signed| &signed.terms)
     }
 
     /// The terms of the asset with this code, or whose identity starts with it.

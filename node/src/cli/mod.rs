@@ -271,7 +271,7 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Checkpoint(command) => checkpoint::run(command, output).await,
         Command::Verify(args) => verify::run(&args, output),
         Command::Statement(command) => statement::run(command, output).await,
-        Command::Reconcile(command) => reconcile::run(command, output),
+        Command::Reconcile(command) => reconcile::run(command, output).await,
         Command::Keys(command) => keys::run(command, output).await,
     }
 }

@@ -1,6 +1,8 @@
 //! `sudare reconcile`: the register against what custodians and partners say and what the ledger proves (specs/reconciliation.md).
 
+mod fetch;
 mod files;
+mod proven;
 mod words;
 
 use std::collections::BTreeMap;
@@ -19,12 +21,15 @@ use super::{Failure, Output};
 #[derive(Debug, Subcommand)]
 #[command(after_long_help = "\
 A day, step by step:
+  fetch     write what a node keeps as files: at the registrar its register, at each custodian its view and the trades under way
   run       compare, and write the report in all its forms
   accept    of a difference that stays: one officer says why, a second one approves it; `run --accepted` then counts it as settled
   sign      the maker signs the report
   approve   the checker, another officer, signs what the first one signed
   verify    anybody checks that two officers signed this very report")]
 pub(super) enum ReconcileCommand {
+    /// Write what a registrar's or custodian's node keeps as the files that `run` reads.
+    Fetch(fetch::FetchArgs),
     /// Compare the register with custodians' views, partners' books and the ledger's proven totals.
     Run(Box<RunArgs>),
     /// As one officer, propose to accept a difference as it is.
@@ -52,7 +57,13 @@ pub(super) struct RunArgs {
     /// A partner's own book, compared with the register's rows of that partner; as --view.
     #[arg(long, value_name = "NAME=FILES")]
     partner: Vec<String>,
-    /// What the ledger proves, as CODE=UNITS or CODE=UNITS:BY, such as an entry and root; repeat for more.
+    /// What the ledger proves: a statement of the registrar that all holdings are the supply, and the checkpoint that you trust.
+    #[arg(long, value_name = "STATEMENT=CHECKPOINT", requires = "recipient")]
+    proven_by: Vec<String>,
+    /// For whom these statements were made.
+    #[arg(long, value_name = "NAME")]
+    recipient: Option<String>,
+    /// The same as a number that nothing checks, as CODE=UNITS or CODE=UNITS:BY, such as an entry and root; repeat for more.
     #[arg(long, value_name = "CODE=UNITS")]
     proven: Vec<String>,
     /// Trades under way as CSV: trade_id,asset,account,direction,quantity,delivery_date.
@@ -93,8 +104,9 @@ struct Summary<'a> {
     files: Vec<String>,
 }
 
-pub(super) fn run(command: ReconcileCommand, output: &Output) -> Result<(), Failure> {
+pub(super) async fn run(command: ReconcileCommand, output: &Output) -> Result<(), Failure> {
     match command {
+        ReconcileCommand::Fetch(args) => fetch::fetch(&args, output).await,
         ReconcileCommand::Run(args) => run_one(&args, output),
         ReconcileCommand::Accept(args) => words::accept(&args, output),
         ReconcileCommand::Sign(args) => words::sign(&args, output),
@@ -110,6 +122,10 @@ fn run_one(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     let mut proven = Vec::new();
     for text in &args.proven {
         proven.push(said(text)?);
+    }
+    for text in &args.proven_by {
+        let recipient = args.recipient.as_deref().unwrap_or_default();
+        proven.push(proven::by_statement(text, recipient, &mut sources)?);
     }
     let decimals = numbers(&args.decimals)?;
     let mut views = Vec::new();

@@ -41,8 +41,12 @@ pub struct TradeView {
     pub side: Side,
     /// What leaves: asset and atomic units.
     pub deliver: Option<(AssetId, u64)>,
+    /// From whose account.
+    pub deliver_from: Option<Investor>,
     /// What comes: asset and atomic units.
     pub receive: Option<(AssetId, u64)>,
+    /// To whose account.
+    pub receive_to: Option<Investor>,
     /// Where it stands.
     pub state: TradeState,
     /// Since when, ms.
@@ -76,10 +80,12 @@ impl TradeView {
                 .deliver
                 .as_ref()
                 .map(|movement| (movement.asset, movement.quantity)),
+            deliver_from: instruction.deliver.as_ref().map(|movement| movement.investor.clone()),
             receive: instruction
                 .receive
                 .as_ref()
                 .map(|movement| (movement.asset, movement.quantity)),
+            receive_to: instruction.receive.as_ref().map(|movement| movement.investor.clone()),
             state: trade.state,
             since: trade.since,
             begun: trade.begun,

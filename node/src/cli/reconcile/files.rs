@@ -82,7 +82,7 @@ impl Sources {
         self.0
     }
 
-    fn read(&mut self, source: &str, file: &Path) -> Result<Vec<u8>, Failure> {
+    pub(super) fn read(&mut self, source: &str, file: &Path) -> Result<Vec<u8>, Failure> {
         let bytes = read(file)?;
         self.0.insert(source.to_owned(), sha256(&bytes).to_string());
         Ok(bytes)
