@@ -20,11 +20,25 @@ use fjall::{
 
 const KEYSPACE: &str = "tables";
 
-// A node has to fit into 100 MB: at most four memtables are in memory, and the filters take 1.5 bytes a key.
-const MEMTABLE_BYTES: u64 = 4 << 20;
-/// A compaction has the file it writes in memory: the index of a file is written last, and its keys are slices of blocks.
-const FILE_BYTES: u64 = 8 << 20;
-const CACHE_BYTES: u64 = 8 << 20;
+/// How much memory a database may take, besides 1.5 bytes a key for the filters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// At most four memtables are in memory.
+    memtable_bytes: u64,
+    /// A compaction has the file it writes in memory: the index of a file is written last, and its keys are slices of blocks.
+    file_bytes: u64,
+    cache_bytes: u64,
+}
+
+impl Room {
+    /// A node has to fit into 100 MB.
+    pub(super) const NODE: Self =
+        Self { memtable_bytes: 4 << 20, file_bytes: 8 << 20, cache_bytes: 8 << 20 };
+    /// A long computation reads little of what it wrote, and is to take as much after a million steps as after a few.
+    pub(super) const COMPUTATION: Self =
+        Self { memtable_bytes: 512 << 10, file_bytes: 1 << 20, cache_bytes: 1 << 20 };
+}
+
 const JOURNALS_BYTES: u64 = 128 << 20;
 const BLOOM_BITS_PER_KEY: f32 = 12.0;
 const OPEN_FILES_MAX: usize = 256;
@@ -48,17 +62,21 @@ pub(super) enum Failure {
 }
 
 /// Opens the database with `workers` background threads; without any, nothing is flushed or compacted.
-pub(super) fn open(folder: &Path, workers: usize) -> Result<(Database, Keyspace), Failure> {
+pub(super) fn open(
+    folder: &Path,
+    workers: usize,
+    room: Room,
+) -> Result<(Database, Keyspace), Failure> {
     let open = || {
         let builder: DatabaseBuilder<Database> = Database::builder(folder);
         let database = builder
-            .cache_size(CACHE_BYTES)
+            .cache_size(room.cache_bytes)
             .max_cached_files(Some(OPEN_FILES_MAX))
             .max_journaling_size(JOURNALS_BYTES)
             .journal_compression(fjall::CompressionType::None)
             .worker_threads_unchecked(workers)
             .open()?;
-        let tables = database.keyspace(KEYSPACE, keyspace_options)?;
+        let tables = database.keyspace(KEYSPACE, || keyspace_options(room))?;
         Ok((database, tables))
     };
     let mut waited = Duration::ZERO;
@@ -94,11 +112,11 @@ pub(super) fn wait_for_room(database: &Database, tables: &Keyspace) -> fjall::Re
 
 /// Keys and values are hashes, commitments and signatures: compression would cost time and save nothing. The filters are
 /// what makes a look-up of an absent tag cheap, at any size.
-fn keyspace_options() -> KeyspaceCreateOptions {
+fn keyspace_options(room: Room) -> KeyspaceCreateOptions {
     let bloom = BloomConstructionPolicy::BitsPerKey(BLOOM_BITS_PER_KEY);
     KeyspaceCreateOptions::default()
-        .max_memtable_size(MEMTABLE_BYTES)
-        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(FILE_BYTES)))
+        .max_memtable_size(room.memtable_bytes)
+        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(room.file_bytes)))
         .data_block_compression_policy(CompressionPolicy::disabled())
         .index_block_compression_policy(CompressionPolicy::disabled())
         .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(bloom)))

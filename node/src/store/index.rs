@@ -20,7 +20,7 @@ use sudare_ledger::kv::{Kv, Pair, StorageError, Writes};
 
 use super::{
     Position, StoreError, create_folder,
-    engine::{self, Failure, describe},
+    engine::{self, Failure, Room, describe},
     mark::{MARK_KEY, Mark, check_marks},
     sync_folder_of,
 };
@@ -70,9 +70,9 @@ pub(super) enum Opened {
 
 impl Index {
     /// Opens the index in `folder`, or makes an empty one, and checks that its journal lost nothing.
-    pub(super) fn open(folder: &Path, schema: u32) -> Result<Opened, StoreError> {
+    pub(super) fn open(folder: &Path, schema: u32, room: Room) -> Result<Opened, StoreError> {
         create_folder(folder)?;
-        let unusable = match Self::open_checked(folder, schema) {
+        let unusable = match Self::open_checked(folder, schema, room) {
             Ok(index) => return Ok(Opened::Sound(index)),
             Err(Failure::Broken(what)) => what,
             Err(Failure::Surroundings(what)) => {
@@ -92,7 +92,7 @@ impl Index {
             Ok(()) | Err(_) => sync_folder_of(folder)?,
         }
         remove_note(&suspect_path(folder))?;
-        match Self::open(folder, schema)? {
+        match Self::open(folder, schema, Room::NODE)? {
             Opened::Sound(index) => Ok(index),
             Opened::Unusable(what) => Err(StoreError::Index {
                 path: folder.to_path_buf(),
@@ -142,13 +142,13 @@ impl Index {
         })
     }
 
-    fn open_checked(folder: &Path, schema: u32) -> Result<Self, Failure> {
+    fn open_checked(folder: &Path, schema: u32, room: Room) -> Result<Self, Failure> {
         // Without workers nothing is flushed or compacted while the marks are followed.
         let applied = {
-            let (_database, tables) = engine::open(folder, 0)?;
+            let (_database, tables) = engine::open(folder, 0, room)?;
             check_marks(&tables, schema)?
         };
-        let (database, tables) = engine::open(folder, engine::WORKER_THREADS)?;
+        let (database, tables) = engine::open(folder, engine::WORKER_THREADS, room)?;
         let suspect = suspect_path(folder);
         let reader = IndexReader { database, tables, suspect };
         if reader.suspect.exists() {

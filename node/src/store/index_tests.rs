@@ -7,7 +7,7 @@ use super::{super::Seq, *};
 const SCHEMA: u32 = 1;
 
 fn open(folder: &TempDir) -> Result<Index, String> {
-    match Index::open(&folder.path().join("index"), SCHEMA).unwrap() {
+    match Index::open(&folder.path().join("index"), SCHEMA, Room::NODE).unwrap() {
         Opened::Sound(index) => Ok(index),
         Opened::Unusable(why) => Err(why),
     }
@@ -125,7 +125,7 @@ fn an_index_that_is_still_being_closed_is_waited_for() {
 fn an_index_of_other_tables_is_not_used() {
     let folder = TempDir::new().unwrap();
     fill(&mut open(&folder).unwrap(), 1..=3);
-    let other = Index::open(&folder.path().join("index"), SCHEMA + 1).unwrap();
+    let other = Index::open(&folder.path().join("index"), SCHEMA + 1, Room::NODE).unwrap();
     assert!(matches!(other, Opened::Unusable(_)));
 }
 

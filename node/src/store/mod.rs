@@ -33,6 +33,12 @@ use std::{
 
 use sudare_ledger::kv::Writes;
 
+use self::{
+    engine::Room,
+    index::{Index, Opened},
+    lock::FolderLock,
+    log::Log,
+};
 pub use self::{
     error::StoreError,
     index::{IndexReader, KEY_BYTES_MAX, Snapshot, VALUE_BYTES_MAX},
@@ -40,11 +46,6 @@ pub use self::{
     records::Records,
     segment::{Position, RECORD_BYTES_MAX, Record},
     tables::Tables,
-};
-use self::{
-    index::{Index, Opened},
-    lock::FolderLock,
-    log::Log,
 };
 
 const FILE_MODE: u32 = 0o600;
@@ -230,7 +231,7 @@ fn open_index(
     schema: u32,
     log: &Log,
 ) -> Result<(Index, Option<String>), StoreError> {
-    let why = match Index::open(folder, schema)? {
+    let why = match Index::open(folder, schema, Room::NODE)? {
         Opened::Unusable(why) => why,
         Opened::Sound(index) => {
             let applied = index.applied();

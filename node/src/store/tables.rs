@@ -8,6 +8,7 @@ use sudare_ledger::kv::{Kv, Pair, StorageError, Writes};
 
 use super::{
     Position, StoreError, create_folder,
+    engine::Room,
     index::{Index, Opened},
     lock::FolderLock,
 };
@@ -37,7 +38,7 @@ impl Tables {
             return Err(StoreError::NotEmpty { folder: folder.to_owned() });
         }
         let lock = FolderLock::acquire(folder)?;
-        match Index::open(&tables, schema)? {
+        match Index::open(&tables, schema, Room::COMPUTATION)? {
             Opened::Sound(index) => Ok(Self { index, folder: folder.to_owned(), _lock: lock }),
             Opened::Unusable(what) => Err(StoreError::Tables { folder: folder.to_owned(), what }),
         }
