@@ -12,6 +12,7 @@
 
 pub mod haystack;
 pub mod network;
+pub mod postgres;
 pub mod raw;
 pub mod web;
 

@@ -25,6 +25,7 @@ fn an_unknown_topic_is_refused_with_the_list_of_topics() {
         "timing",
         "disclosure",
         "audit",
+        "api",
     ] {
         assert!(text.contains(topic), "{topic} is not in {text}");
     }
@@ -44,6 +45,7 @@ fn help_names_every_topic() {
         "timing",
         "disclosure",
         "audit",
+        "api",
     ] {
         assert!(text.contains(topic), "{topic} is not in {text}");
     }
@@ -134,4 +136,25 @@ fn a_replay_is_measured_with_the_real_program_on_legs_that_are_kept() {
     assert_eq!(blocks.count(), 2);
     let refused = measure(&["leg", "--legs", "x"]);
     assert!(String::from_utf8(refused.stderr).unwrap().contains("only `audit`"));
+}
+
+#[test]
+fn the_api_is_measured_over_both_databases() {
+    let output = measure(&["api", "--quick", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let object: serde_json::Value =
+        serde_json::from_str(text.trim_end().rsplit_once('\n').unwrap().1).unwrap();
+    for engine in ["sqlite", "postgres"] {
+        for key in [
+            "register_rps",
+            "register_p99_ms",
+            "read_rps",
+            "accept_rps",
+            "accept_p99_ms",
+            "transfer_rps",
+        ] {
+            assert!(object[engine][key].as_f64().unwrap() > 0.0, "{engine}.{key} in {object}");
+        }
+    }
 }

@@ -11,6 +11,8 @@
 
 pub mod desk;
 pub mod ledger;
+// A server for tests of the API and of the whole alike.
+#[path = "../../../tests/src/system/postgres.rs"]
 mod postgres;
 
 use std::sync::Arc;

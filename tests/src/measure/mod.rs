@@ -1,5 +1,6 @@
 //! Measurements: what Sudare costs, beside the limit or the alternative, taken in one run (specs/measurements.md).
 
+mod api;
 mod audit;
 mod clock;
 mod cpu;
@@ -55,6 +56,8 @@ pub enum Topic {
     Disclosure,
     /// A regulator's replay of 10,000 and 100,000 legs: legs a second, memory, time to the first answer
     Audit,
+    /// The HTTP API over SQLite and PostgreSQL: investors registered and transfers settled a second
+    Api,
 }
 
 impl Topic {
@@ -71,6 +74,7 @@ impl Topic {
             Self::Timing => "timing",
             Self::Disclosure => "disclosure",
             Self::Audit => "audit",
+            Self::Api => "api",
         }
     }
 }
@@ -103,6 +107,7 @@ pub fn run(topic: Topic, options: &Options) -> Result<Report, Failed> {
         Topic::Timing => timing::run(quick),
         Topic::Disclosure => disclosure::run(quick),
         Topic::Audit => audit::run(options),
+        Topic::Api => api::run(options),
     }
 }
 

@@ -13,6 +13,8 @@ const WIDTH: u16 = 118;
 /// One measured quantity.
 #[derive(Clone, Debug)]
 pub struct Value {
+    /// The object of its own in which its key stands, if it is one of several measured alike.
+    pub part: Option<&'static str>,
     /// Its key in the JSON object.
     pub key: &'static str,
     /// The number.
@@ -66,7 +68,12 @@ impl Report {
         unit: &'static str,
         what: impl Into<String>,
     ) {
-        self.values.push(Value { key, number, unit, what: what.into() });
+        self.values.push(Value { part: None, key, number, unit, what: what.into() });
+    }
+
+    /// Adds quantities of one of several things that are measured alike.
+    pub(super) const fn part(&mut self, name: &'static str) -> Part<'_> {
+        Part { report: self, name }
     }
 
     /// Adds a drawing.
@@ -96,7 +103,7 @@ impl Report {
         for value in &self.values {
             let number = Cell::new(shown(value.number)).set_alignment(CellAlignment::Right);
             table.add_row([
-                Cell::new(value.key),
+                Cell::new(value.name()),
                 number,
                 Cell::new(value.unit),
                 Cell::new(&value.what),
@@ -120,9 +127,47 @@ impl Report {
         for value in &self.values {
             // By way of its text, so that a count is a whole number there too.
             let number = shown(value.number).parse::<serde_json::Number>();
-            object.insert(value.key.into(), json!(number.ok()));
+            let number = json!(number.ok());
+            match value.part {
+                None => object.insert(value.key.into(), number),
+                Some(part) => {
+                    let part = object.entry(part).or_insert_with(|| json!({}));
+                    part.as_object_mut().and_then(|part| part.insert(value.key.into(), number))
+                }
+            };
         }
         serde_json::Value::Object(object).to_string()
+    }
+}
+
+/// A part of a report.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    report: &'a mut Report,
+    name: &'static str,
+}
+
+impl Part<'_> {
+    /// Adds a quantity.
+    pub(super) fn value(
+        &mut self,
+        key: &'static str,
+        number: f64,
+        unit: &'static str,
+        what: impl Into<String>,
+    ) {
+        let (part, what) = (Some(self.name), what.into());
+        self.report.values.push(Value { part, key, number, unit, what });
+    }
+}
+
+impl Value {
+    /// Its key, after that of its part.
+    fn name(&self) -> String {
+        match self.part {
+            None => self.key.to_owned(),
+            Some(part) => format!("{part}.{}", self.key),
+        }
     }
 }
 
@@ -189,16 +234,20 @@ mod tests {
         let mut report = Report::new(Topic::Leg, "a title");
         report.value("points", 60.0, "", "what");
         report.value("ratio", 1.5, "", "what");
+        for (part, number) in [("one", 1.0), ("other", 2.0)] {
+            report.part(part).value("rate", number, "1/s", "what");
+        }
         let json = report.json();
         assert!(!json.contains('\n'));
         let object: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(object["topic"], "leg");
         assert_eq!(object["points"], 60);
         assert_eq!(object["ratio"], 1.5);
+        assert_eq!((&object["one"]["rate"], &object["other"]["rate"]), (&json!(1), &json!(2)));
         assert_eq!(object["profile"], profile());
         assert!(object["machine"]["cores"].as_u64().unwrap() > 0);
         assert!(object["machine"]["cpu"].is_string());
         assert!(object["machine"]["memory_bytes"].is_u64());
-        assert!(report.table().contains("points"));
+        assert!(report.table().contains("points") && report.table().contains("other.rate"));
     }
 }

@@ -1,7 +1,7 @@
 //! A node that serves the HTTP API over TLS, the certificates of its clients, and requests to it.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -68,29 +68,10 @@ impl Served {
         role: &str,
         more: impl FnOnce(&Path, &Root) -> String,
     ) -> Self {
-        let root = Root::default();
-        let (server, clerk) = (root.card("localhost"), root.card("clerk"));
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (root, address) = (Root::default(), free_address());
+        let clerk = root.card("clerk");
         let config = network.config(node);
-        let folder = config.parent().unwrap();
-        for (name, text) in [
-            ("roots.pem", &root.pem),
-            ("api.crt", &server.pem),
-            ("api.key", &server.key),
-            ("clerk.crt", &clerk.pem),
-            ("clerk.key", &clerk.key),
-        ] {
-            fs::write(folder.join(name), text).unwrap();
-            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o600)).unwrap();
-        }
-        let hash = sha256(&clerk.certificate);
-        let api = format!(
-            "\n[api]\nlisten = \"{address}\"\ncertificate = \"api.crt\"\nkey = \"api.key\"\nclient_roots = \"roots.pem\"\n{}\n\
-             [[api.clients]]\nname = \"clerk\"\nrole = \"{role}\"\ninstitution = \"{node}\"\ncertificate = \"{hash}\"\n",
-            more(folder, &root)
-        );
-        let text = fs::read_to_string(&config).unwrap();
-        fs::write(&config, text + &api).unwrap();
+        serve_api(&config, address, &root, more, &clerk, (node, role));
         network.run(&[node]).await;
         let served = Self { network, node: node.to_owned(), address, root, clerk };
         let _ = served.await_answer("/openapi.json");
@@ -135,6 +116,96 @@ impl Served {
         let (status, text) =
             request(&self.root, card, self.address, method, path, &headers, &body)?;
         Some((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+}
+
+/// An address of this machine that nobody listens on yet.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Puts certificates beside a node's configuration file, and an `[api]` table into it, with `more`, by the folder with the certificates
+/// and their root, and a client of an institution with a role, who has the card `clerk`.
+pub fn serve_api(
+    config: &Path,
+    address: SocketAddr,
+    root: &Root,
+    more: impl FnOnce(&Path, &Root) -> String,
+    clerk: &Card,
+    (institution, role): (&str, &str),
+) {
+    let (folder, server) = (config.parent().unwrap(), root.card("localhost"));
+    for (name, text) in [
+        ("roots.pem", &root.pem),
+        ("api.crt", &server.pem),
+        ("api.key", &server.key),
+        ("clerk.crt", &clerk.pem),
+        ("clerk.key", &clerk.key),
+    ] {
+        fs::write(folder.join(name), text).unwrap();
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let (more, hash) = (more(folder, root), sha256(&clerk.certificate));
+    let api = format!(
+        "\n[api]\nlisten = \"{address}\"\ncertificate = \"api.crt\"\nkey = \"api.key\"\nclient_roots = \"roots.pem\"\n{more}\n\
+         [[api.clients]]\nname = \"clerk\"\nrole = \"{role}\"\ninstitution = \"{institution}\"\ncertificate = \"{hash}\"\n"
+    );
+    let text = fs::read_to_string(config).unwrap();
+    fs::write(config, text + &api).unwrap();
+}
+
+/// A connection that is kept for one request after the other.
+#[derive(Debug)]
+pub struct Kept {
+    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    port: u16,
+}
+
+impl Kept {
+    /// Connects with a client certificate.
+    pub fn open(root: &Root, card: &Card, address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        let stream = BufReader::new(StreamOwned::new(root.tls(Some(card)), stream));
+        Ok(Self { stream, port: address.port() })
+    }
+
+    /// A request with a JSON body, or none, under an idempotency key; the status and the JSON that come back.
+    pub fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        key: &str,
+        body: Option<&Value>,
+    ) -> std::io::Result<(u16, Value)> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost:{}\r\ncontent-type: application/json\r\nidempotency-key: {key}\r\n\
+             content-length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        );
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        let wrong = || std::io::Error::other("no HTTP answer with a length");
+        let mut line = || {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).map(|_| line)
+        };
+        let status = line()?.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let mut length = None;
+        loop {
+            let header = line()?.to_ascii_lowercase();
+            match header.trim_end().split_once(": ") {
+                Some(("content-length", bytes)) => length = bytes.parse().ok(),
+                None => break,
+                _ => (),
+            }
+        }
+        let (Some(status), Some(length)) = (status, length) else { return Err(wrong()) };
+        let mut answer = vec![0; length];
+        self.stream.read_exact(&mut answer)?;
+        Ok((status, serde_json::from_slice(&answer).map_err(|_| wrong())?))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of its own in a folder, on a Unix socket.
+//! A PostgreSQL server of its own in a folder, on a Unix socket. The tests of `api` use this file too.
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ const PATIENCE_ROUNDS: u32 = 1200;
 const ROUND: Duration = Duration::from_millis(50);
 
 /// A running server; ends when dropped.
+#[derive(Debug)]
 pub struct Server {
     child: Child,
     socket: PathBuf,
