@@ -4,10 +4,13 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sudare_api::access::Role;
 use support::{Answer, HOUSE, World, databases, hash_of, sqlite, world};
+use tokio::task::JoinSet;
 
 const CUSTODIAN: (Role, &str) = (Role::Custodian, HOUSE);
 const BROKER: (Role, &str) = (Role::EntrustingBroker, "other");
@@ -129,6 +132,41 @@ async fn a_file_comes_in_parts_and_goes_on_where_it_was_left() {
         assert!(world.api.import_next().await.unwrap());
         assert_eq!(world.get(CUSTODIAN, &path).await.body["status"], "done");
         assert_eq!(part(&world, CUSTODIAN, &id, GOOD.len(), "x").await.problem(), "impossible");
+    }
+}
+
+#[tokio::test]
+async fn the_same_part_from_several_requests_at_once_is_taken_once_and_acknowledged_to_all() {
+    for database in databases() {
+        let world = Arc::new(world(&database).await);
+        for round in 0..8 {
+            let text = GOOD.replace("One", &format!("One {round}"));
+            let id = announce(&world, CUSTODIAN, "all", &text).await;
+            let mut requests = JoinSet::new();
+            for number in 0..8 {
+                let (world, id) = (Arc::clone(&world), id.clone());
+                // Two of them bring something else for the same place.
+                let content = if number < 6 { text[..70].to_owned() } else { "x".repeat(70) };
+                requests.spawn(async move {
+                    let answer = part(&world, CUSTODIAN, &id, 0, &content).await;
+                    (number < 6, answer)
+                });
+            }
+            let mut taken = Vec::new();
+            while let Some(answered) = requests.join_next().await {
+                let (good, answer) = answered.unwrap();
+                match answer.status {
+                    StatusCode::OK => {
+                        assert_eq!(answer.body["received"], "70");
+                        taken.push(good);
+                    }
+                    _ => assert_eq!(answer.problem(), "impossible", "{answer:?}"),
+                }
+            }
+            // Whichever was first: all of its kind, and none of the other.
+            let expected = if taken[0] { 6 } else { 2 };
+            assert!(taken.len() == expected && taken.iter().all(|good| *good == taken[0]));
+        }
     }
 }
 

@@ -10,11 +10,11 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use sudare_api::access::{Reach, Role};
-use sudare_api::http::{Api, Setup};
+use sudare_api::http::{Api, Deprecated, Setup};
 use sudare_api::masters::Kind;
 use sudare_api::store::Store;
 
-use support::{HOUSE, World, databases, fullest, smallest, sqlite, world};
+use support::{HOUSE, World, databases, fullest, smallest, sqlite, world, world_as};
 
 const REGISTRAR: (Role, &str) = (Role::Registrar, HOUSE);
 
@@ -342,6 +342,70 @@ async fn the_page_of_the_documentation_has_every_operation_and_loads_nothing() {
             }
         }
     }
+}
+
+/// What will go in this test alone: nothing does now.
+const OLD: &[Deprecated] = &[Deprecated {
+    method: "GET",
+    path: "/v1/settlors/{id}",
+    since: "2026-11-28",
+    sunset: "2027-12-01",
+    instead: "Use <nothing>.",
+}];
+
+#[tokio::test]
+async fn an_operation_that_will_go_says_so_in_its_answers_the_document_and_on_the_pages() {
+    let database = sqlite();
+    let world = world_as(&database, |setup| setup.deprecated = OLD).await;
+    let made = world.post(REGISTRAR, "/v1/settlors", "k", &smallest(Kind::Settlor)).await;
+    let path = made.header("location").to_owned();
+    let absent = format!("/v1/settlors/{}", "0".repeat(32));
+    for (path, status) in [(&path, 200), (&absent, 404)] {
+        let read = world.get(REGISTRAR, path).await;
+        assert_eq!(read.status.as_u16(), status);
+        assert_eq!(read.header("deprecation"), "@1795824000");
+        assert_eq!(read.header("sunset"), "Wed, 01 Dec 2027 00:00:00 GMT");
+        assert_eq!(read.header("link"), "</deprecations>; rel=\"deprecation\"");
+    }
+    // Another method of the path, and the path of another operation, stay.
+    let body = smallest(Kind::Settlor);
+    let changed = world.put(REGISTRAR, &path, made.header("etag"), &body).await;
+    assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+    for other in [changed, world.get(REGISTRAR, "/v1/settlors").await] {
+        assert!(
+            !other.headers.contains_key("deprecation") && !other.headers.contains_key("sunset")
+        );
+    }
+    let document = world.get(REGISTRAR, "/openapi.json").await.body;
+    let mut marked = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation["deprecated"] == true {
+                marked.push(format!("{method} {path}"));
+            }
+        }
+    }
+    assert_eq!(marked, ["get /v1/settlors/{id}"]);
+    let text = page(&world, "/deprecations").await;
+    let said = "GET /v1/settlors/{id}: deprecated since 2026-11-28, gone after 2027-12-01. Use &lt;nothing&gt;.";
+    assert!(text.contains(said), "{text}");
+    assert_eq!(
+        page(&world, "/docs").await.matches("<a href=\"/deprecations\">Will go.</a>").count(),
+        1
+    );
+    // Without such a list nothing says so.
+    let database = sqlite();
+    let world = support::world(&database).await;
+    assert!(page(&world, "/deprecations").await.contains("Nothing is deprecated now."));
+    assert!(!page(&world, "/docs").await.contains("Will go."));
+}
+
+async fn page(world: &World, path: &str) -> String {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let peer = sudare_api::http::Peer::with(&support::certificate(Role::Registrar, HOUSE));
+    let answer = tower::ServiceExt::oneshot(world.api.router(peer), request).await.unwrap();
+    let bytes = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 #[tokio::test]

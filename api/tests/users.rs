@@ -66,6 +66,59 @@ async fn together(
     (proposed, done)
 }
 
+/// Every field of the source requirements' table 14.
+#[tokio::test]
+async fn each_of_a_user_s_fields_is_kept_and_shown_to_administrators_but_his_passwords() {
+    for database in databases() {
+        let world = world(&database).await;
+        let request = json!({
+            "login": "alice", "name": "Alice Demo", "role": "custodian", "branch_code": "001", "branch_name": "Demo Branch",
+            "section": "Settlement 2", "employee_number": "E-7391",
+        });
+        let (one, two) = together(&world, HOUSE, "create-user", "alice", &request).await;
+        let path = format!("/v1/users/{}", two.body["result"]["user_id"].as_str().unwrap());
+        let passwords = ["planted battery one", "planted battery two", "planted battery three"];
+        let done = activate(&world, "alice", [&one, &two], passwords[0]).await;
+        assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+        for pair in passwords.windows(2) {
+            let body = json!({
+                "institution": HOUSE, "login": "alice", "password": pair[0], "new_password": pair[1],
+            });
+            let changed = post(&world, &[], "/v1/passwords", &body).await;
+            assert_eq!(changed.status, StatusCode::NO_CONTENT, "{changed:?}");
+        }
+        // The last three are remembered.
+        let body = json!({
+            "institution": HOUSE, "login": "alice", "password": passwords[2], "new_password": passwords[0],
+        });
+        assert_eq!(post(&world, &[], "/v1/passwords", &body).await.problem(), "invalid");
+        let log_on = |password: &str| json!({ "institution": HOUSE, "login": "alice", "password": password });
+        let began = post(&world, &[], "/v1/sessions", &log_on(passwords[2])).await;
+        assert_eq!(began.status, StatusCode::CREATED, "{began:?}");
+        let failed = post(&world, &[], "/v1/sessions", &log_on("planted wrong one")).await;
+        assert_eq!(failed.problem(), "log-on-refused");
+        let read = world.get(ADMINISTRATOR, &path).await;
+        for (name, value) in request.as_object().unwrap() {
+            assert_eq!(&read.body[name], value, "{name}");
+        }
+        let shown = |name: &str| read.body[name].as_str().unwrap_or_default().to_owned();
+        assert_eq!(
+            (read.body["failed_attempts"].as_i64(), shown("status")),
+            (Some(1), "active".into())
+        );
+        for name in ["last_log_on", "password_at", "created_at", "updated_at"] {
+            assert!(shown(name).starts_with("2026-01-01T"), "{name}: {read:?}");
+        }
+        assert!(shown("last_log_on") > shown("password_at"));
+        assert!(shown("password_at") > shown("created_at"));
+        for name in ["created_by", "updated_by"] {
+            assert_eq!(shown(name), "second administrator at house", "{name}");
+        }
+        assert_eq!(read.body["has_password"], true);
+        assert!(!read.body.to_string().contains("planted"), "{read:?}");
+    }
+}
+
 /// Makes a user of the house who has set his password.
 async fn alice(world: &World) -> String {
     let request = json!({ "login": "alice", "name": "Alice Demo", "role": "custodian", "branch_code": "001" });

@@ -19,7 +19,7 @@ use rustls::{RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 use sudare_api::access::Client;
 use sudare_api::flows::{CutOffError, Dial, Market, MarketConfig};
-use sudare_api::http::{Api, ClientsError, Connections, LimitsConfig, Peer, Setup};
+use sudare_api::http::{Api, ClientsError, Connections, DEPRECATED, LimitsConfig, Peer, Setup};
 use sudare_api::store::{Store, StoreError};
 use sudare_api::tokens::{Tokens, TokensConfig, TokensError};
 use sudare_api::users::UsersConfig;
@@ -191,6 +191,7 @@ impl Http {
             deeds: Vec::new(),
             market,
             dial,
+            deprecated: DEPRECATED,
             node: Some(Arc::new(Inside { operator, membership: node.membership.clone() })),
         };
         let api = Api::new(store.clone(), setup, Arc::new(now_us))?;

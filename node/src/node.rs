@@ -242,6 +242,12 @@ fn registrar_operator(kv: &dyn Kv, query: &OperatorQuery) -> Result<Vec<u8>, Que
             let shown = shown.map_err(|_| Reason::Malformed)?.map(Box::new);
             OperatorAnswer::SnapshotSecrets(shown)
         }
+        OperatorQuery::Issue(reference) => {
+            OperatorAnswer::Order(Registrar::issue_order(kv, reference)?)
+        }
+        OperatorQuery::Redemption(key) => {
+            OperatorAnswer::Order(Registrar::redemption_order(kv, key)?)
+        }
         _ => return Err(Reason::WrongRole.into()),
     };
     Ok(encode(&answer))

@@ -8,7 +8,7 @@ use sudare_ledger::custodian::{AccountView, Investor, Record, TradeKey, TradeVie
 use sudare_ledger::log::Receipt;
 use sudare_ledger::messages::TradeId;
 use sudare_ledger::packet::ShownSnapshot;
-use sudare_ledger::registrar::{SnapshotSecrets, SnapshotView};
+use sudare_ledger::registrar::{OrderView, RedemptionKey, SnapshotSecrets, SnapshotView};
 use sudare_ledger::snapshot::AccountEvent;
 use sudare_ledger::statement::ShownLeaf;
 use sudare_ledger::transaction::TxId;
@@ -192,6 +192,10 @@ pub enum OperatorQuery {
         /// The checkpoint's size.
         size: u64,
     },
+    /// Registrar: where the issue with this reference stands.
+    Issue(Text<35>),
+    /// Registrar: where a redemption that was allowed stands.
+    Redemption(RedemptionKey),
 }
 
 /// The answer to an [`OperatorQuery`].
@@ -223,6 +227,8 @@ pub enum OperatorAnswer {
     AccessProof(Option<Box<LoggedEntry>>),
     /// A snapshot with its secrets, if there is one.
     SnapshotSecrets(Option<Box<SnapshotSecrets>>),
+    /// An order of the registrar's operator, if there was one.
+    Order(Option<OrderView>),
 }
 
 /// An asset as a node knows it.

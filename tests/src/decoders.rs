@@ -5,7 +5,7 @@ use sudare::membership::SignedMembership;
 use sudare::opening::OpenedSeed;
 use sudare::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 use sudare::runtime::Status;
-use sudare_api::imports::Sheet;
+use sudare_api::imports::{self, Rows, Sheet};
 use sudare_api::iso20022;
 use sudare_api::masters::Kind;
 use sudare_api::signed::{Input, byte_sequences};
@@ -68,6 +68,7 @@ pub const TARGETS: &[Target] = &[
     ("input of a signature", signature_input),
     ("byte sequences of a header", |bytes| text(bytes).and_then(byte_sequences).is_some()),
     ("rows of a file", |bytes| Sheet::parse(Kind::Investor, bytes).is_ok()),
+    ("messages of a file", |bytes| Rows::parse(imports::Target::Instructions, bytes).is_ok()),
     ("table under way", |bytes| TableBuilder::from_bytes(bytes, 1).is_ok()),
 ];
 

@@ -23,6 +23,11 @@ const PAGE: usize = 64;
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// How long to wait at most: time passes for instructions without anything happening at the node.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How often refused trades are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// For how long after it was instructed a refused trade may be paid, in microseconds: as long as its slot stands, and what is carried over
+/// as often as that may be.
+const PAID_WITHIN_US: i64 = 14 * 24 * 3_600 * 1_000_000;
 /// How far the clocks of two custodians may be apart when both carry a trade over, ms.
 const CLOCKS_APART_MS: u64 = 60_000;
 
@@ -31,13 +36,19 @@ impl Api {
     pub async fn carry(&self) {
         let Some(node) = self.node().cloned() else { return };
         let mut heights = node.heights();
+        let (mut again, mut seen) = (Instant::now(), 0);
         loop {
             let began = Instant::now();
             // What is read now was so at this height, or has become so since.
             let height = *heights.borrow_and_update();
             let looked = async {
                 self.tell_gates(node.as_ref()).await?;
-                self.look(&node, height).await
+                self.look(&node, height).await?;
+                if height != seen && began >= again {
+                    self.look_again(&node, height).await?;
+                    (again, seen) = (Instant::now() + LOOK_AGAIN, height);
+                }
+                Ok::<_, StoreError>(())
             };
             if let Err(error) = looked.await {
                 tracing::error!(%error, "instructions were not carried");
@@ -82,6 +93,22 @@ impl Api {
         Ok(())
     }
 
+    /// [INS-5]: looks once at every refused trade that may have been paid after all.
+    async fn look_again(&self, node: &Arc<dyn Node>, height: u64) -> Result<(), StoreError> {
+        let since = self.time().saturating_sub(PAID_WITHIN_US);
+        let mut after = String::new();
+        loop {
+            let page = self.store().refused_trades(since, &after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after.clone_from(&last.id);
+            let mut changes = Vec::new();
+            for operation in page {
+                changes.extend(paid(&operation, node.as_ref()).await);
+            }
+            self.note(&changes, height).await?;
+        }
+    }
+
     /// Looks once at every operation that has not ended.
     async fn look(&self, node: &Arc<dyn Node>, height: u64) -> Result<(), StoreError> {
         let day = match self.market() {
@@ -117,6 +144,15 @@ impl Api {
             self.note(&changes, height).await?;
         }
     }
+}
+
+/// Where a refused trade stands if it was paid after all.
+async fn paid(operation: &Operation, node: &dyn Node) -> Option<Noted> {
+    let Standing { delivery_date, carried_over, .. } = operation.newest.standing.clone();
+    let now = operation.order.standing(node).await.ok()?;
+    let standing = Standing { delivery_date, carried_over, ..now };
+    let settled = standing.state == State::Settled;
+    settled.then(|| Noted { id: operation.id.clone(), standing, order: None })
 }
 
 /// The business day at one moment.
@@ -192,7 +228,10 @@ async fn look_at(
 
 /// [MKT-3]: the operation on the next business day, if it may go on.
 fn carried(operation: &Operation, day: &Day, date: BusinessDate) -> Option<Noted> {
-    let times = operation.newest.standing.carried_over;
+    let Standing { state, carried_over: times, .. } = operation.newest.standing;
+    if state.is_at_node() && !operation.order.can_go_again() {
+        return None;
+    }
     let next = day.market.carried(date, times)?;
     let until = day.market.cut_off(operation.flow, next);
     let standing = Standing {

@@ -2,19 +2,24 @@
 
 mod carry;
 mod market;
+mod message;
 mod node;
 mod order;
+mod request;
 mod standing;
 mod webhooks;
 
 use std::fmt;
 
+use sudare_ledger::registrar::ALLOTMENTS_MAX;
 use sudare_ledger::role::Role as NodeRole;
 
 pub(crate) use self::carry::ms;
 pub use self::market::{CutOffError, Market, MarketConfig, today};
+pub use self::message::Incoming;
 pub use self::node::{Asking, Node, Unanswered};
 pub use self::order::{Context, Order};
+pub use self::request::{List, Request};
 pub use self::standing::{Standing, State};
 pub use self::webhooks::{Dial, Dialling, Range, SECRET, Stream, may_reach, signature};
 use crate::access::{Client, Reach, Role, Scope};
@@ -35,17 +40,23 @@ pub enum Flow {
     Execution,
     /// Gives units back to the issuer.
     Redemption,
+    /// Registrar: makes units and issues them to custodians.
+    Issue,
+    /// Registrar: lets a custodian give units back, once.
+    RedemptionPermission,
 }
 
 impl Flow {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Account,
         Self::Transfer,
         Self::Receipt,
         Self::DeliveryVersusPayment,
         Self::Execution,
         Self::Redemption,
+        Self::Issue,
+        Self::RedemptionPermission,
     ];
 
     /// Its segment of a path, by which it is also known in the database.
@@ -58,6 +69,8 @@ impl Flow {
             Self::DeliveryVersusPayment => "deliveries-versus-payment",
             Self::Execution => "executions",
             Self::Redemption => "redemptions",
+            Self::Issue => "issues",
+            Self::RedemptionPermission => "redemption-permissions",
         }
     }
 
@@ -71,6 +84,8 @@ impl Flow {
             Self::DeliveryVersusPayment => "DeliveryVersusPaymentInstruction",
             Self::Execution => "ExecutionNotice",
             Self::Redemption => "RedemptionInstruction",
+            Self::Issue => "IssueInstruction",
+            Self::RedemptionPermission => "RedemptionPermission",
         }
     }
 
@@ -84,6 +99,8 @@ impl Flow {
             Self::DeliveryVersusPayment => "Deliver against payment, or pay against delivery.",
             Self::Execution => "Report a trade that was executed, and settle it.",
             Self::Redemption => "Give units back to the issuer.",
+            Self::Issue => "Make units and issue them, all in one transaction or none.",
+            Self::RedemptionPermission => "Let a custodian give units back, once.",
         }
     }
 
@@ -97,16 +114,38 @@ impl Flow {
     pub fn fields(self) -> impl Iterator<Item = &'static Field> {
         let groups: &[&'static [Field]] = match self {
             Self::Account => &[INVESTOR],
-            Self::Transfer | Self::Receipt => &[TRADE, INVESTOR, UNITS, COUNTERPARTY],
+            Self::Transfer | Self::Receipt => &[TRADE, INVESTOR, UNITS, COUNTERPARTY, REFERENCE],
             Self::DeliveryVersusPayment => {
-                &[TRADE, DELIVERS, INVESTOR, UNITS, PAYMENT, COUNTERPARTY]
+                &[TRADE, DELIVERS, INVESTOR, UNITS, PAYMENT, COUNTERPARTY, REFERENCE]
             }
             Self::Execution => {
-                &[TRADE, SELLS, EXECUTED, INVESTOR, UNITS, MAYBE_PAYMENT, COUNTERPARTY]
+                &[TRADE, SELLS, EXECUTED, INVESTOR, UNITS, MAYBE_PAYMENT, COUNTERPARTY, REFERENCE]
             }
-            Self::Redemption => &[TRADE, INVESTOR, UNITS],
+            Self::Redemption => &[TRADE, INVESTOR, UNITS, REFERENCE],
+            Self::Issue => &[ISSUE, ASSET],
+            Self::RedemptionPermission => &[PERMITTED, ASSET, UNITS, REDEEMER],
         };
         groups.iter().copied().flatten()
+    }
+
+    /// The list that it has besides its fields, if it has one.
+    #[must_use]
+    pub const fn list(self) -> Option<List> {
+        match self {
+            Self::Issue => Some(List {
+                name: "allotments",
+                fields: ALLOTMENT,
+                max: ALLOTMENTS_MAX,
+                about: "who gets how much",
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether it is for an investor.
+    #[must_use]
+    pub fn has_investor(self) -> bool {
+        self.fields().any(|field| field.name == "investor_id")
     }
 
     /// Whether it settles on a day.
@@ -125,6 +164,7 @@ impl Flow {
             | Self::DeliveryVersusPayment
             | Self::Execution
             | Self::Redemption => NodeRole::Custodian,
+            Self::Issue | Self::RedemptionPermission => NodeRole::Registrar,
         }
     }
 }
@@ -154,10 +194,46 @@ const SELLS: &[Field] = &[Field::needs(
 
 const EXECUTED: &[Field] = &[Field::needs("trade_date", Form::Date, "when it was executed")];
 
-const INVESTOR: &[Field] = &[
-    Field::needs("investor_id", Form::Reference(Kind::Investor), "the investor"),
-    Field::needs("asset", Form::Code(12), "the asset's code: an ISIN, or a ticker of cash"),
+const REFERENCE: &[Field] = &[Field::may(
+    "own_reference",
+    Form::Code(35),
+    "the institution's own reference; it stays in this database",
+)];
+
+const INVESTOR: &[Field] =
+    &[Field::needs("investor_id", Form::Reference(Kind::Investor), "the investor"), OF_ASSET];
+
+const ASSET: &[Field] = &[OF_ASSET];
+
+const OF_ASSET: Field =
+    Field::needs("asset", Form::Code(12), "the asset's code: an ISIN, or a ticker of cash");
+
+const ISSUE: &[Field] = &[
+    Field::needs("reference", Form::Code(35), "the issue's id: another one for each issue"),
+    Field::needs("delivery_date", Form::Date, "when it is to settle, as the receivers have it"),
 ];
+
+const ALLOTMENT: &[Field] = &[
+    Field::needs("trade_id", Form::Code(35), "the trade's id, as the custodian was instructed"),
+    Field::needs(
+        "counterparty",
+        Form::Code(64),
+        "the custodian's node by its name in the membership list",
+    ),
+    Field::needs("quantity", Form::Quantity, "atomic units, not 0"),
+];
+
+const PERMITTED: &[Field] = &[Field::needs(
+    "trade_id",
+    Form::Code(35),
+    "the redemption's id, as the custodian was instructed",
+)];
+
+const REDEEMER: &[Field] = &[Field::needs(
+    "counterparty",
+    Form::Code(64),
+    "the custodian's node by its name in the membership list",
+)];
 
 const UNITS: &[Field] = &[Field::needs("quantity", Form::Quantity, "atomic units, not 0")];
 
@@ -183,6 +259,7 @@ pub const fn scope(role: Role, flow: Flow) -> Scope {
     match (role, flow.taken_by()) {
         (Role::Custodian | Role::DirectBroker, NodeRole::Custodian) => Scope::House,
         (Role::EntrustingBroker | Role::Intermediary, NodeRole::Custodian) => Scope::Own,
+        (Role::Registrar, NodeRole::Registrar) => Scope::House,
         _ => Scope::Nothing,
     }
 }
@@ -208,14 +285,19 @@ pub fn matrix() -> String {
 pub fn reach(client: &Client, flow: Flow, house: &str) -> Reach {
     match scope(client.role, flow) {
         Scope::House if client.institution == house => Reach::All,
-        Scope::House | Scope::Own => Reach::Owner(client.institution.clone()),
-        Scope::Assets | Scope::Nothing => Reach::Nothing,
+        Scope::House | Scope::Own if flow.has_investor() => {
+            Reach::Owner(client.institution.clone())
+        }
+        // What is for no investor is the house's alone.
+        _ => Reach::Nothing,
     }
 }
 
-/// Whose instructions of any kind: the widest of [`reach`]. All kinds of a role have one scope.
+/// Whose instructions of any kind that a node of a role takes. All kinds that it takes have one scope for a role of a client.
 #[must_use]
-pub fn widest(client: &Client, house: &str) -> Reach {
-    let all = Flow::ALL.into_iter().map(|flow| reach(client, flow, house));
-    all.into_iter().find(|reach| *reach != Reach::Nothing).unwrap_or(Reach::Nothing)
+pub fn widest(client: &Client, house: &str, node: Option<NodeRole>) -> Reach {
+    let taken =
+        Flow::ALL.into_iter().filter(|flow| node.is_none_or(|role| flow.taken_by() == role));
+    let mut reaches = taken.map(|flow| reach(client, flow, house));
+    reaches.find(|reach| *reach != Reach::Nothing).unwrap_or(Reach::Nothing)
 }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use sudare_crypto::NodeId;
+use sudare_crypto::{NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
 use sudare_ledger::messages::{Reason, TradeId};
+use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use tokio::sync::watch;
 
@@ -50,4 +51,10 @@ pub trait Node: fmt::Debug + Send + Sync {
 
     /// Custodian: where an account stands.
     fn account(&self, asset: AssetId, investor: Investor) -> Asking<'_, Option<AccountState>>;
+
+    /// Registrar: where the issue with a reference stands.
+    fn issue(&self, reference: Text<35>) -> Asking<'_, Option<OrderView>>;
+
+    /// Registrar: where a redemption that was allowed stands.
+    fn redemption(&self, key: RedemptionKey) -> Asking<'_, Option<OrderView>>;
 }

@@ -6,11 +6,14 @@ use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::custodian::{Instruction, Investor, Movement, Side, TradeInstruction, TradeKey};
 use sudare_ledger::leg::TradeInfo;
 use sudare_ledger::messages::Reason;
+use sudare_ledger::registrar::{
+    Allotment, Instruction as RegistrarInstruction, IssueOrder, RedemptionKey,
+};
 use sudare_ledger::role::Role;
 
-use super::Flow;
 use super::node::{Node, Unanswered};
 use super::standing::{Standing, State};
+use super::{Flow, Request};
 use crate::calendar::BusinessDate;
 use crate::masters::{FieldError, Values};
 
@@ -18,10 +21,18 @@ use crate::masters::{FieldError, Values};
 const TRIED_MS: u64 = 24 * 3_600_000;
 /// The longest window of a transaction that is asked for, ms.
 const WINDOW_MS: u64 = 30_000;
+const CUSTODIAN: &str = "must be the name of a custodian";
 
 /// What a node is told, in canonical bytes, and how to find it there.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Order(Instruction);
+pub struct Order(Told);
+
+/// What the role of the node takes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Told {
+    Custodian(Instruction),
+    Registrar(RegistrarInstruction),
+}
 
 /// What an instruction refers to.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +41,8 @@ pub struct Context<'a> {
     pub node: &'a dyn Node,
     /// The assets that it knows.
     pub assets: &'a [SignedTerms],
-    /// The investor's pseudonym on the ledger.
-    pub investor: &'a Investor,
+    /// The investor's pseudonym on the ledger; none if it is for no investor.
+    pub investor: Option<&'a Investor>,
     /// ms since the Unix epoch.
     pub now: u64,
 }
@@ -42,11 +53,20 @@ impl Order {
     /// # Errors
     ///
     /// The fields that are wrong.
-    pub fn of(flow: Flow, values: &Values, context: Context<'_>) -> Result<Self, Vec<FieldError>> {
-        let mut form = Filled { values, context, errors: Vec::new() };
-        let instruction = form.instruction(flow);
-        match instruction {
-            Some(instruction) if form.errors.is_empty() => Ok(Self(instruction)),
+    pub fn of(
+        flow: Flow,
+        request: &Request,
+        context: Context<'_>,
+    ) -> Result<Self, Vec<FieldError>> {
+        let Request { values, items } = request;
+        let mut form = Filled { values, items, context, errors: Vec::new() };
+        let told = match flow {
+            Flow::Issue => form.issue().map(Told::Registrar),
+            Flow::RedemptionPermission => form.permission().map(Told::Registrar),
+            _ => form.instruction(flow).map(Told::Custodian),
+        };
+        match told {
+            Some(told) if form.errors.is_empty() => Ok(Self(told)),
             _ => Err(form.errors),
         }
     }
@@ -54,36 +74,81 @@ impl Order {
     /// What the node takes.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        encode(&self.0)
+        match &self.0 {
+            Told::Custodian(instruction) => encode(instruction),
+            Told::Registrar(instruction) => encode(instruction),
+        }
     }
 
-    /// Reads what [`Order::bytes`] has written.
+    /// Reads what [`Order::bytes`] has written of a kind.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        decode(bytes, "an instruction").ok().map(Self)
+    pub fn parse(flow: Flow, bytes: &[u8]) -> Option<Self> {
+        Some(Self(match flow.taken_by() {
+            Role::Registrar => Told::Registrar(decode(bytes, "an instruction").ok()?),
+            _ => Told::Custodian(decode(bytes, "an instruction").ok()?),
+        }))
     }
 
     /// The day on which it is to settle, if it has one.
     #[must_use]
     pub fn date(&self) -> Option<BusinessDate> {
-        let Instruction::Trade(trade) = &self.0 else { return None };
-        trade.trade.delivery_date.as_str().parse().ok()
+        let info = match &self.0 {
+            Told::Custodian(Instruction::Trade(trade)) => &trade.trade,
+            Told::Registrar(RegistrarInstruction::Issue(order)) => &order.trade,
+            _ => return None,
+        };
+        info.delivery_date.as_str().parse().ok()
     }
 
-    /// The same for another day, until an instant of it, in ms since the Unix epoch.
+    /// The same for another day, until an instant of it, in ms since the Unix epoch. An issue waits for custodians for some
+    /// minutes alone, so it needs no such instant.
     #[must_use]
     pub fn on(&self, date: BusinessDate, until: u64) -> Option<Self> {
-        let Instruction::Trade(trade) = &self.0 else { return None };
-        let mut trade = trade.clone();
-        trade.trade.delivery_date = Text::new(date.to_string()).ok()?;
-        trade.expires_at = until;
-        Some(Self(Instruction::Trade(trade)))
+        let day = Text::new(date.to_string()).ok()?;
+        Some(Self(match &self.0 {
+            Told::Custodian(Instruction::Trade(trade)) => {
+                let mut trade = trade.clone();
+                (trade.trade.delivery_date, trade.expires_at) = (day, until);
+                Told::Custodian(Instruction::Trade(trade))
+            }
+            Told::Registrar(RegistrarInstruction::Issue(order)) => {
+                let mut order = order.clone();
+                order.trade.delivery_date = day;
+                Told::Registrar(RegistrarInstruction::Issue(order))
+            }
+            _ => return None,
+        }))
+    }
+
+    /// Whether the node takes it anew after it was refused. An issue's reference is used up.
+    #[must_use]
+    pub const fn can_go_again(&self) -> bool {
+        matches!(self.0, Told::Custodian(_))
+    }
+
+    /// What may be instructed once until it is refused: a side of a trade, an issue, a redemption's permission. None for accounts.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        match &self.0 {
+            Told::Custodian(_) => self.trade().map(|key| {
+                format!("{} {} {}", key.trade_id, key.counterparty, u8::from(key.initiates))
+            }),
+            Told::Registrar(RegistrarInstruction::Issue(order)) => {
+                Some(format!("issue {}", order.reference))
+            }
+            Told::Registrar(RegistrarInstruction::AllowRedemption {
+                trade_id,
+                asset,
+                custodian,
+                ..
+            }) => Some(format!("redemption {trade_id} {custodian} {asset}")),
+            Told::Registrar(_) => None,
+        }
     }
 
     /// The trade that it is one side of.
-    #[must_use]
-    pub fn trade(&self) -> Option<TradeKey> {
-        let Instruction::Trade(trade) = &self.0 else { return None };
+    fn trade(&self) -> Option<TradeKey> {
+        let Told::Custodian(Instruction::Trade(trade)) = &self.0 else { return None };
         Some(TradeKey {
             trade_id: trade.trade.trade_id.clone(),
             counterparty: trade.counterparty,
@@ -103,10 +168,26 @@ impl Order {
     ///
     /// [`Unanswered`].
     pub async fn standing(&self, node: &dyn Node) -> Result<Standing, Unanswered> {
+        let of_order = |found: Option<_>| {
+            found.map_or(Standing::at(State::Matching), |order| Standing::of_order(&order, node))
+        };
         match &self.0 {
-            Instruction::AddAccount { asset, investor } => {
+            Told::Custodian(Instruction::AddAccount { asset, investor }) => {
                 let state = node.account(*asset, investor.clone()).await?;
                 Ok(state.map_or(Standing::at(State::Registering), Standing::of_account))
+            }
+            Told::Registrar(RegistrarInstruction::Issue(order)) => {
+                Ok(of_order(node.issue(order.reference.clone()).await?))
+            }
+            Told::Registrar(RegistrarInstruction::AllowRedemption {
+                trade_id,
+                asset,
+                custodian,
+                ..
+            }) => {
+                let (trade_id, asset, custodian) = (trade_id.clone(), *asset, *custodian);
+                let key = RedemptionKey { asset, custodian, trade_id };
+                Ok(of_order(node.redemption(key).await?))
             }
             _ => {
                 let key = self.trade().ok_or(Unanswered::Refused(Reason::NoMatch))?;
@@ -124,6 +205,7 @@ impl Order {
 /// Values with what is found wrong in them.
 struct Filled<'a> {
     values: &'a Values,
+    items: &'a [Values],
     context: Context<'a>,
     errors: Vec<FieldError>,
 }
@@ -133,7 +215,7 @@ impl Filled<'_> {
         match flow {
             Flow::Account => {
                 let asset = self.asset("asset")?.terms.asset();
-                Some(Instruction::AddAccount { asset, investor: self.context.investor.clone() })
+                Some(Instruction::AddAccount { asset, investor: self.context.investor?.clone() })
             }
             Flow::Transfer => self.trade(true, false),
             Flow::Receipt => self.trade(false, false),
@@ -153,7 +235,62 @@ impl Filled<'_> {
                 self.trade(self.value("side") == "sell", paid)
             }
             Flow::Redemption => self.redemption(),
+            Flow::Issue | Flow::RedemptionPermission => None,
         }
+    }
+
+    fn issue(&mut self) -> Option<RegistrarInstruction> {
+        let asset = self.asset("asset").map(|signed| signed.terms.asset());
+        let reference = self.value("reference");
+        let info = TradeInfo {
+            trade_id: Text::new(reference).ok()?,
+            delivery_date: Text::new(self.value("delivery_date")).ok()?,
+            kind: Text::new("issue").ok()?,
+            ..TradeInfo::default()
+        };
+        let mut allotments = Vec::with_capacity(self.items.len());
+        for (number, item) in self.items.iter().enumerate() {
+            let value = |field: &str| item.get(field).map_or("", String::as_str);
+            let custodian = self.context.node.member(value("counterparty"));
+            let custodian = custodian.filter(|(_, role)| *role == Role::Custodian);
+            let quantity = value("quantity").parse().unwrap_or(0);
+            let mut wrong = |field: &str, must: &str| {
+                let pointer = format!("/allotments/{number}/{field}");
+                self.errors.push(FieldError { pointer, detail: must.to_owned() });
+            };
+            if custodian.is_none() {
+                wrong("counterparty", CUSTODIAN);
+            }
+            if quantity == 0 {
+                wrong("quantity", "must not be 0");
+            }
+            if let (Some((custodian, _)), Ok(trade_id)) = (custodian, Text::new(value("trade_id")))
+            {
+                allotments.push(Allotment { trade_id, custodian, quantity });
+            }
+        }
+        Some(RegistrarInstruction::Issue(Box::new(IssueOrder {
+            reference: info.trade_id.clone(),
+            asset: asset?,
+            allotments: allotments.try_into().ok()?,
+            trade: info,
+        })))
+    }
+
+    fn permission(&mut self) -> Option<RegistrarInstruction> {
+        let asset = self.asset("asset").map(|signed| signed.terms.asset());
+        let quantity = self.value("quantity").parse().unwrap_or(0);
+        if quantity == 0 {
+            self.wrong("quantity", "must not be 0");
+        }
+        let custodian = self.context.node.member(self.value("counterparty"));
+        let custodian = custodian.filter(|(_, role)| *role == Role::Custodian);
+        if custodian.is_none() {
+            self.wrong("counterparty", CUSTODIAN);
+        }
+        let trade_id = Text::new(self.value("trade_id")).ok()?;
+        let (asset, (custodian, _)) = (asset?, custodian?);
+        Some(RegistrarInstruction::AllowRedemption { trade_id, asset, custodian, quantity })
     }
 
     /// A side that delivers initiates; the other waits for its proposal.
@@ -228,7 +365,7 @@ impl Filled<'_> {
         if units == 0 {
             self.wrong(quantity, "must not be 0");
         }
-        let investor = self.context.investor.clone();
+        let investor = self.context.investor?.clone();
         Some(Movement { asset: found?, investor, quantity: units })
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sudare_ledger::custodian::{AccountState, TradeState, TradeView};
 use sudare_ledger::messages::Reason;
+use sudare_ledger::registrar::{OrderStage, OrderView};
 
 use super::node::Node;
 
@@ -18,7 +19,7 @@ pub enum State {
     CarriedOver,
     /// An account waits for its registrar.
     Registering,
-    /// Waits for the counterparty's matching instruction.
+    /// Waits for the counterparty's matching instruction; a registrar's order for the custodians that it names.
     Matching,
     /// Waits for units that other trades will give back.
     Queued,
@@ -228,6 +229,27 @@ impl Standing {
             ..Self::at(trade.state.into())
         };
         standing.because(trade.reason)
+    }
+
+    /// Of an order of a registrar.
+    #[must_use]
+    pub fn of_order(order: &OrderView, node: &dyn Node) -> Self {
+        let (state, reason) = match order.stage {
+            OrderStage::Waiting => (State::Matching, None),
+            OrderStage::Building => (State::Building, None),
+            OrderStage::Approved => (State::Committing, None),
+            OrderStage::Notarising => (State::Notarising, None),
+            OrderStage::Final => (State::Settled, None),
+            OrderStage::Failed(reason) => (State::Refused, Some(reason)),
+        };
+        let standing = Self {
+            since_ms: Some(order.since),
+            waiting_for: order.waiting.as_ref().map(|id| node.name_of(id)),
+            transaction: order.tx.map(|tx| tx.to_string()),
+            notarised_ms: order.notarised,
+            ..Self::at(state)
+        };
+        standing.because(reason)
     }
 
     fn because(self, reason: Option<Reason>) -> Self {

@@ -9,22 +9,22 @@ pub(super) const POLICY: &str = "Within /v1 things are only added. An operation 
                                  and its answers have Deprecation and Sunset headers, for at least twelve months before the release that drops it.";
 
 /// An operation that will go.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Deprecated {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Deprecated {
     /// Its method.
-    pub(super) method: &'static str,
+    pub method: &'static str,
     /// The pattern of its path.
-    pub(super) path: &'static str,
+    pub path: &'static str,
     /// Since when, `YYYY-MM-DD`.
-    pub(super) since: &'static str,
+    pub since: &'static str,
     /// After which day it may be gone.
-    pub(super) sunset: &'static str,
+    pub sunset: &'static str,
     /// What to use instead.
-    pub(super) instead: &'static str,
+    pub instead: &'static str,
 }
 
-/// All of them.
-pub(super) const DEPRECATED: &[Deprecated] = &[];
+/// All of them: what [`super::Setup::deprecated`] is for.
+pub const DEPRECATED: &[Deprecated] = &[];
 
 /// The deprecation of an operation, if it has one.
 pub(super) fn of<'a>(list: &'a [Deprecated], method: &str, path: &str) -> Option<&'a Deprecated> {

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::deprecation::{DEPRECATED, POLICY};
-use super::{Api, openapi};
+use super::Api;
+use super::deprecation::POLICY;
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}code{font-size:.9em}\
                      h2{border-top:1px solid #ccc;padding-top:1rem}table{border-collapse:collapse}td,th{text-align:left;\
@@ -18,16 +18,16 @@ const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem a
 
 /// The page at `/docs`.
 pub(super) async fn docs(State(api): State<Api>) -> Response {
-    page("Sudare: HTTP API", &body(&openapi::document(&api.0.deeds)))
+    page("Sudare: HTTP API", &body(&api.document()))
 }
 
 /// The page at `/deprecations`.
-pub(super) async fn deprecations() -> Response {
+pub(super) async fn deprecations(State(api): State<Api>) -> Response {
     let mut text = format!("<h1>What will go</h1><p>{}</p>", escape(POLICY));
-    if DEPRECATED.is_empty() {
+    if api.0.deprecated.is_empty() {
         text.push_str("<p>Nothing is deprecated now.</p>");
     }
-    for one in DEPRECATED {
+    for one in api.0.deprecated {
         let line = format!(
             "{} {}: deprecated since {}, gone after {}. {}",
             one.method, one.path, one.since, one.sunset, one.instead
@@ -81,6 +81,9 @@ fn described(document: &Value, path: &str, method: &str, operation: &Value) -> S
         escape(path),
         shown(at(operation, "/summary")),
     );
+    if *at(operation, "/deprecated") == true {
+        text = text.replace("<table>", "<p><a href=\"/deprecations\">Will go.</a></p><table>");
+    }
     for parameter in at(operation, "/parameters").as_array().into_iter().flatten() {
         let must = if *at(parameter, "/required") == true { "required" } else { "" };
         text.push_str(&format!(

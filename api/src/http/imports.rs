@@ -1,5 +1,7 @@
 //! Files of rows over HTTP: announced, brought part by part, and what became of each row.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State as Shared};
@@ -11,6 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Api;
+use super::incoming::ImportError;
+use super::instructions::taking;
 use super::manners::{
     Body, Caller, PageOf, fingerprint, id_cursor, idempotency_key, instant, json_of, limit_of,
     page_of, page_view, version_cursor,
@@ -18,14 +22,17 @@ use super::manners::{
 use super::problem::Problem;
 use super::signed::{Signature, page as signed_requests};
 use crate::access::{Action, Client, Reach};
-use crate::imports::{ANNOUNCE, Class, FILE_BYTES_MAX, Import, PART_BYTES_MAX};
-use crate::masters::{FieldError, Kind, instant_of, validate_fields};
-use crate::store::{Announced, ImportedRow, StoreError, Taken, Written};
+use crate::flows::{Flow, reach};
+use crate::imports::{ANNOUNCE, Class, FILE_BYTES_MAX, Import, PART_BYTES_MAX, Target};
+use crate::masters::{FieldError, instant_of, validate_fields};
+use crate::store::{Announced, ImportedRow, Taken, Written};
 
 /// The path of all files.
 const PATH: &str = "/v1/imports";
 /// How long to wait for a file if nobody brings one, so that those that were left are given up.
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(600);
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+/// How long to wait for a node that gives no answer.
+const NODE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where a part begins.
 #[derive(Debug, Deserialize)]
@@ -63,6 +70,7 @@ impl Api {
                 Ok(false) => {
                     let _ = tokio::time::timeout(LOOK_AGAIN, self.0.files.notified()).await;
                 }
+                Err(ImportError::Node) => tokio::time::sleep(NODE_PAUSE).await,
                 Err(error) => {
                     tracing::error!(%error, "a file could not be imported");
                     tokio::time::sleep(LOOK_AGAIN).await;
@@ -75,12 +83,12 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
-    pub async fn import_next(&self) -> Result<bool, StoreError> {
+    /// [`ImportError`].
+    pub async fn import_next(&self) -> Result<bool, ImportError> {
         let Some(mut work) = self.0.store.next_import(&self.0.house, self.now()).await? else {
             return Ok(false);
         };
-        while !self.0.store.go_on(&mut work, self.now()).await? {}
+        while !self.go_on(&mut work).await? {}
         Ok(true)
     }
 }
@@ -97,8 +105,11 @@ async fn announce(
     let (body, bytes) = json_of(&headers, body)?;
     let values = validate_fields(ANNOUNCE.iter(), &body).map_err(Problem::Invalid)?;
     let text = |name| values.get(name).map_or("", String::as_str);
-    let target = Kind::ALL.into_iter().find(|kind| kind.path() == text("target"));
-    let target = target.filter(|kind| targets.contains(kind)).ok_or(Problem::Forbidden)?;
+    let target = Target::named(text("target")).filter(|target| targets.contains(target));
+    let target = target.ok_or(Problem::Forbidden)?;
+    if target == Target::Instructions {
+        let _ = taking(&api, Flow::Transfer)?;
+    }
     let size = text("size").parse().ok().filter(|size| (1..=FILE_BYTES_MAX).contains(size));
     let too_long = || {
         let must = format!("must be 1 to {FILE_BYTES_MAX}");
@@ -139,11 +150,16 @@ async fn take(
     })?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-    if kind != Some("text/csv") {
+    if !Target::ALL.iter().any(|target| kind == Some(target.media())) {
         return Err(Problem::UnsupportedMediaType);
     }
     let body = body.map_err(|_| Problem::TooLarge)?;
-    found(&api, &client, &targets, &id).await?;
+    let import = found(&api, &client, &targets, &id).await?;
+    if kind != Some(import.target.media()) {
+        return Err(Problem::Impossible(
+            "the parts of a file for masters are `text/csv`, those for instructions `application/xml`",
+        ));
+    }
     let at = (client.institution.as_str(), id.as_str());
     match api.0.store.take_part(at, i64::from(offset), &body, api.now()).await? {
         Taken::Now(import) => {
@@ -221,16 +237,28 @@ async fn signatures(
     signed_requests(&api, ("import_file", &id), PATH, page).await
 }
 
-/// [AUT-2]: the caller, and the kinds whose rows it may make; refused if there are none.
-fn admit(api: &Api, client: Option<Client>) -> Result<(Client, Vec<Kind>), Problem> {
+/// [AUT-2]: the caller, and what it may make; refused if that is nothing.
+fn admit(api: &Api, client: Option<Client>) -> Result<(Client, Vec<Target>), Problem> {
     let client = client.ok_or(Problem::UnknownClient)?;
-    let may = |kind: &Kind| client.reach(*kind, Action::Create, &api.0.house) != Reach::Nothing;
-    let targets: Vec<Kind> = Kind::ALL.into_iter().filter(may).collect();
+    let house = &api.0.house;
+    let may = |target: &Target| {
+        let whose = match target {
+            Target::Masters(kind) => client.reach(*kind, Action::Create, house),
+            Target::Instructions => reach(&client, Flow::Transfer, house),
+        };
+        whose != Reach::Nothing
+    };
+    let targets: Vec<Target> = Target::ALL.into_iter().filter(may).collect();
     if targets.is_empty() { Err(Problem::Forbidden) } else { Ok((client, targets)) }
 }
 
 /// [AUT-3]: a file of the client's institution, for rows that the client may make.
-async fn found(api: &Api, client: &Client, targets: &[Kind], id: &str) -> Result<Import, Problem> {
+async fn found(
+    api: &Api,
+    client: &Client,
+    targets: &[Target],
+    id: &str,
+) -> Result<Import, Problem> {
     let import = api.0.store.import(&client.institution, id).await?;
     import.filter(|import| targets.contains(&import.target)).ok_or(Problem::NotFound)
 }

@@ -5,6 +5,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
+use sudare_disclosure::SignedTerms;
+use sudare_ledger::custodian::Investor;
 
 use super::Api;
 use super::manners::{Body, Caller, fingerprint, idempotency_key, json_of};
@@ -12,8 +14,8 @@ use super::operations;
 use super::problem::Problem;
 use super::signed::{Asked, Signature};
 use crate::access::Reach;
-use crate::flows::{Context, Flow, Node, Order, Standing, State, Unanswered, ms, reach};
-use crate::masters::{FieldError, Kind, Values, validate_fields};
+use crate::flows::{Context, Flow, Node, Order, Request, Standing, State, Unanswered, ms, reach};
+use crate::masters::{FieldError, Kind};
 use crate::store::{Instructed, Written, investor_gate};
 
 /// The paths of all kinds.
@@ -46,10 +48,10 @@ async fn instruct(
     if whose == Reach::Nothing {
         return Err(Problem::Forbidden);
     }
-    let node = taking(api, flow)?;
     let key = idempotency_key(headers)?;
+    let node = taking(api, flow)?;
     let (value, bytes) = json_of(headers, body)?;
-    let values = validate_fields(flow.fields(), &value).map_err(Problem::Invalid)?;
+    let request = Request::parse(flow, &value).map_err(Problem::Invalid)?;
     let change = api.change(&client, signed.as_ref());
     let print = fingerprint(&path_of(flow), &bytes);
     // What was done is told again, whatever has changed since that would speak against it now.
@@ -58,10 +60,11 @@ async fn instruct(
         Some(_) => return Err(Problem::KeyReused),
         None => (),
     }
-    let order = order(api, node, flow, &values, &whose).await?;
+    let assets = node.assets().await?;
+    let order = order(api, (node, &assets), flow, &request, &whose).await?;
     let (order, standing) = dated(api, flow, order).await?;
     let height = *node.heights().borrow();
-    let kept = (flow, &values, &order);
+    let kept = (flow, &request, &order);
     match api.0.store.instruct(kept, standing, change, height, (&key, &print)).await? {
         Instructed::Kept(id) => {
             api.0.work.notify_one();
@@ -69,10 +72,7 @@ async fn instruct(
             accepted(api, &id, &whose).await
         }
         Instructed::OtherRequest => Err(Problem::KeyReused),
-        Instructed::TradeInUse => Err(Problem::Invalid(vec![FieldError::new(
-            "trade_id",
-            "must be another one: this side of this trade with this counterparty was instructed before",
-        )])),
+        Instructed::TradeInUse => Err(Problem::Invalid(vec![in_use(flow)])),
     }
 }
 
@@ -84,14 +84,34 @@ pub(super) fn taking(api: &Api, flow: Flow) -> Result<&dyn Node, Problem> {
 }
 
 /// What the node is to be told.
-async fn order(
+pub(super) async fn order(
     api: &Api,
-    node: &dyn Node,
+    (node, assets): (&dyn Node, &[SignedTerms]),
     flow: Flow,
-    values: &Values,
+    request: &Request,
     whose: &Reach,
 ) -> Result<Order, Problem> {
-    let id = values.get("investor_id").map_or("", String::as_str);
+    let investor = match flow.has_investor() {
+        true => Some(investor(api, flow, request, whose).await?),
+        false => None,
+    };
+    let asset = request.values.get("asset").map_or("", String::as_str);
+    if let Some(why) = api.0.store.product_gate(asset, &api.0.house, flow).await? {
+        return Err(Problem::GateClosed(why));
+    }
+    let now = ms(api.now());
+    let context = Context { node, assets, investor: investor.as_ref(), now };
+    Order::of(flow, request, context).map_err(Problem::Invalid)
+}
+
+/// The pseudonym of the investor for whom it is.
+async fn investor(
+    api: &Api,
+    flow: Flow,
+    request: &Request,
+    whose: &Reach,
+) -> Result<Investor, Problem> {
+    let id = request.values.get("investor_id").map_or("", String::as_str);
     // [AUT-3]: an investor out of reach is none.
     let row = api.0.store.row(Kind::Investor, id, whose).await?;
     let absent = || {
@@ -104,24 +124,37 @@ async fn order(
     if let Some(why) = investor_gate(&row.values) {
         return Err(Problem::GateClosed(why));
     }
-    let asset = values.get("asset").map_or("", String::as_str);
-    if let Some(why) = api.0.store.product_gate(asset, &api.0.house, flow).await? {
-        return Err(Problem::GateClosed(why));
-    }
     let pseudonym = api.0.store.pseudonym(id, flow == Flow::Account).await?;
     let no_account = || {
         let must = "must be an investor with an account: open one with /v1/instructions/accounts";
         Problem::Invalid(vec![FieldError::new("investor_id", must)])
     };
-    let investor = pseudonym.ok_or_else(no_account)?;
-    let assets = node.assets().await?;
-    let now = ms(api.now());
-    let context = Context { node, assets: &assets, investor: &investor, now };
-    Order::of(flow, values, context).map_err(Problem::Invalid)
+    pseudonym.ok_or_else(no_account)
+}
+
+/// What was instructed before, and can't be once more.
+pub(super) fn in_use(flow: Flow) -> FieldError {
+    let (field, must) = match flow {
+        Flow::Issue => {
+            ("reference", "must be another one: an issue with this one was instructed before")
+        }
+        Flow::RedemptionPermission => {
+            ("trade_id", "must be another one: this redemption was permitted before")
+        }
+        _ => (
+            "trade_id",
+            "must be another one: this side of this trade with this counterparty was instructed before",
+        ),
+    };
+    FieldError::new(field, must)
 }
 
 /// [MKT-1], [MKT-2]: the order for the day on which it can settle, and where it stands first. Without a market as it is.
-async fn dated(api: &Api, flow: Flow, order: Order) -> Result<(Order, Standing), Problem> {
+pub(super) async fn dated(
+    api: &Api,
+    flow: Flow,
+    order: Order,
+) -> Result<(Order, Standing), Problem> {
     let received = Standing::at(State::Received);
     let Some(market) = api.market() else { return Ok((order, received)) };
     if !api.0.store.market().await?.open {

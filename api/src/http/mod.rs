@@ -7,6 +7,7 @@ mod docs;
 mod events;
 pub mod fetch;
 mod imports;
+mod incoming;
 mod instructions;
 mod limits;
 mod manners;
@@ -37,6 +38,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 pub use self::connection::Connections;
+pub use self::deprecation::{DEPRECATED, Deprecated};
+pub use self::incoming::ImportError;
 use self::limits::Limits;
 pub use self::limits::LimitsConfig;
 pub use self::peer::Peer;
@@ -101,6 +104,7 @@ struct Inner {
     dial: Option<Arc<dyn Dial>>,
     /// There may be a file to make rows of.
     files: Notify,
+    deprecated: &'static [Deprecated],
     users: Option<UsersConfig>,
     tokens: Option<Arc<Tokens>>,
     clock: Clock,
@@ -131,6 +135,8 @@ pub struct Setup {
     pub market: Option<Market>,
     /// Who connects to webhooks; without it there are none.
     pub dial: Option<Arc<dyn Dial>>,
+    /// What will go: [`DEPRECATED`].
+    pub deprecated: &'static [Deprecated],
 }
 
 impl fmt::Debug for Api {
@@ -211,6 +217,7 @@ impl Api {
             market: setup.market.map(Arc::new),
             dial: setup.dial,
             files: Notify::new(),
+            deprecated: setup.deprecated,
             users: setup.users,
             tokens: setup.tokens,
             clock,
@@ -242,6 +249,11 @@ impl Api {
             .layer(from_fn_with_state(self.clone(), around))
             .layer(Extension(peer));
         router.with_state(self.clone())
+    }
+
+    /// The OpenAPI document.
+    fn document(&self) -> Value {
+        openapi::document(&self.0.deeds, self.0.deprecated)
     }
 
     fn now(&self) -> i64 {
@@ -331,9 +343,8 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
         answer = problem.answer(&trace);
         answer.headers_mut().extend(allow.map(|value| (header::ALLOW, value)));
     }
-    let gone = path
-        .as_deref()
-        .and_then(|path| deprecation::of(deprecation::DEPRECATED, method.as_str(), path));
+    let gone =
+        path.as_deref().and_then(|path| deprecation::of(api.0.deprecated, method.as_str(), path));
     if let Some(deprecated) = gone {
         deprecation::mark(deprecated, answer.headers_mut());
     }
@@ -367,7 +378,7 @@ fn problem_of(answer: &mut Response) -> Option<Problem> {
 }
 
 async fn document(State(api): State<Api>) -> Json<Value> {
-    Json(openapi::document(&api.0.deeds))
+    Json(api.document())
 }
 
 async fn problem_page(Path(code): Path<String>) -> Result<Response, Problem> {

@@ -85,7 +85,8 @@ async fn moment(api: &Api, cursor: Option<&str>) -> Result<(Pin, String), Proble
     let (event, after) = cursor.split_once('-').filter(|(_, id)| is_id(id)).ok_or_else(wrong)?;
     let plain = event.len() <= 18 && event.bytes().all(|byte| byte.is_ascii_digit());
     let event = event.parse().ok().filter(|_| plain).ok_or_else(wrong)?;
-    let pin = api.0.store.pin(Some(event)).await?.ok_or_else(wrong)?;
+    // It has the form of one, and was given by no page.
+    let pin = api.0.store.pin(Some(event)).await?.ok_or(Problem::NotFound)?;
     Ok((pin, after.to_owned()))
 }
 
@@ -126,17 +127,20 @@ async fn cancel(
     validate_fields([].into_iter(), &body).map_err(Problem::Invalid)?;
     let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
     let node = taking(&api, operation.flow)?;
-    let wish = operation.order.cancellation();
-    let wish = wish.ok_or(Problem::Impossible("only trades can be cancelled"))?;
-    let at_node = operation.newest.standing.state.is_at_node();
+    let wish = match operation.newest.standing.state.is_at_node() {
+        true => Some(operation.order.cancellation().ok_or(Problem::Impossible(
+            "only trades can be cancelled, and what the node doesn't have yet",
+        ))?),
+        false => None,
+    };
     let change = api.change(&client, signed.as_ref());
     let print = fingerprint(&format!("{PATH}/{id}/cancellation"), &bytes);
     if api.0.store.claim_key(&id, change, (&key, &print)).await? == Some(Written::OtherRequest) {
         return Err(Problem::KeyReused);
     }
-    let asked = match at_node {
-        true => node.instruct(wish).await,
-        false => Ok(api.0.store.want_cancelled(&id).await?),
+    let asked = match wish {
+        Some(wish) => node.instruct(wish).await,
+        None => Ok(api.0.store.want_cancelled(&id).await?),
     };
     match asked {
         Ok(()) => {
@@ -159,7 +163,7 @@ async fn cancel(
 /// [AUT-2]: the caller, and whose operations it may read and cancel.
 pub(super) fn admit(api: &Api, client: Option<Client>) -> Result<(Client, Reach), Problem> {
     let client = client.ok_or(Problem::UnknownClient)?;
-    match widest(&client, &api.0.house) {
+    match widest(&client, &api.0.house, api.node().map(|node| node.role())) {
         Reach::Nothing => Err(Problem::Forbidden),
         whose => Ok((client, whose)),
     }

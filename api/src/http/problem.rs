@@ -153,7 +153,7 @@ impl Problem {
             "unsupported-media-type",
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The body is not declared as what the operation takes.",
-            "Send `Content-Type: application/json`, or `text/csv` with a part of a file.",
+            "Send `Content-Type: application/json`, or `text/csv` or `application/xml` with a part of a file.",
         ),
         about(
             "too-large",

@@ -72,10 +72,10 @@ async fn make(
     body: Body,
 ) -> Result<Response, Problem> {
     let (client, _) = admit(&api, client)?;
+    let key = idempotency_key(&headers)?;
     if api.dial().is_none() {
         return Err(Problem::Impossible("the node's configuration has no `[api.webhooks]`"));
     }
-    let key = idempotency_key(&headers)?;
     let (body, bytes) = json_of(&headers, body)?;
     let values = validate_fields(FIELDS.iter(), &body).map_err(Problem::Invalid)?;
     let url = values.get("url").map_or("", String::as_str);

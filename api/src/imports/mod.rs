@@ -5,7 +5,8 @@ mod sheet;
 use std::fmt;
 
 pub use self::sheet::{Line, Sheet, SheetError};
-use crate::masters::{Field, Form, Kind};
+use crate::iso20022::{Fault, Message, Parsed};
+use crate::masters::{Field, FieldError, Form, Kind};
 
 /// The longest file, in bytes.
 pub const FILE_BYTES_MAX: i64 = 8 * 1024 * 1024;
@@ -13,6 +14,100 @@ pub const FILE_BYTES_MAX: i64 = 8 * 1024 * 1024;
 pub const PART_BYTES_MAX: usize = 1024 * 1024;
 /// The most rows of a file.
 pub const ROWS_MAX: usize = 20_000;
+
+/// What the rows of a file become.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// Rows of a kind of masters, from CSV.
+    Masters(Kind),
+    /// Instructions, from messages of ISO 20022.
+    Instructions,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: [Self; 10] = {
+        let [a, b, c, d, e, f, g, h, i] = Kind::ALL;
+        [
+            Self::Masters(a),
+            Self::Masters(b),
+            Self::Masters(c),
+            Self::Masters(d),
+            Self::Masters(e),
+            Self::Masters(f),
+            Self::Masters(g),
+            Self::Masters(h),
+            Self::Masters(i),
+            Self::Instructions,
+        ]
+    };
+
+    /// Its name: the last segment of the path of what is made.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Masters(kind) => kind.path(),
+            Self::Instructions => "instructions",
+        }
+    }
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.path() == name)
+    }
+
+    /// The media type of its files.
+    #[must_use]
+    pub const fn media(self) -> &'static str {
+        match self {
+            Self::Masters(_) => "text/csv",
+            Self::Instructions => "application/xml",
+        }
+    }
+}
+
+/// A message of a file, or what is wrong with it.
+pub type Read = Result<Parsed, Vec<FieldError>>;
+
+/// The rows of a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Rows {
+    /// Of masters.
+    Sheet(Sheet),
+    /// Messages in the file's order, each by itself.
+    Messages(Vec<Read>),
+}
+
+impl Rows {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`SheetError`].
+    pub fn parse(target: Target, bytes: &[u8]) -> Result<Self, SheetError> {
+        if let Target::Masters(kind) = target {
+            return Ok(Self::Sheet(Sheet::parse(kind, bytes)?));
+        }
+        let messages = Message::parse_file(bytes).map_err(|_| SheetError::Text)?;
+        if messages.is_empty() || messages.len() > ROWS_MAX {
+            return Err(SheetError::Count);
+        }
+        let said = |fault: Fault| {
+            vec![FieldError { pointer: fault.path(), detail: fault.kind.to_string() }]
+        };
+        Ok(Self::Messages(messages.into_iter().map(|read| read.map_err(said)).collect()))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Sheet(sheet) => sheet.lines.len(),
+            Self::Messages(messages) => messages.len(),
+        }
+    }
+}
 
 /// What becomes of a file in which some rows are wrong: table 15's processing class.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,7 +142,7 @@ pub enum Outcome {
     Rows,
     /// The bytes aren't those that were announced.
     OtherHash,
-    /// It isn't CSV in UTF-8 with a heading of the target's fields.
+    /// It isn't CSV in UTF-8 with a heading of the target's fields, or no file of messages.
     Form,
     /// It has no rows, or too many.
     Count,
@@ -60,7 +155,7 @@ pub(crate) const ANNOUNCE: &[Field] = &[
     Field::needs(
         "target",
         Form::Choice(&TARGETS),
-        "the kind of rows, by the last segment of their path",
+        "what is made: a kind of masters (CSV), or instructions (ISO 20022)",
     ),
     Field::needs(
         "class",
@@ -72,9 +167,20 @@ pub(crate) const ANNOUNCE: &[Field] = &[
     Field::needs("file_at", Form::Instant, "when the file was made"),
 ];
 
-const TARGETS: [&str; Kind::ALL.len()] = {
-    let [a, b, c, d, e, f, g, h, i] = Kind::ALL;
-    [a.path(), b.path(), c.path(), d.path(), e.path(), f.path(), g.path(), h.path(), i.path()]
+const TARGETS: [&str; Target::ALL.len()] = {
+    let [a, b, c, d, e, f, g, h, i, j] = Target::ALL;
+    [
+        a.path(),
+        b.path(),
+        c.path(),
+        d.path(),
+        e.path(),
+        f.path(),
+        g.path(),
+        h.path(),
+        i.path(),
+        j.path(),
+    ]
 };
 
 impl Class {
@@ -165,8 +271,8 @@ pub struct Import {
     pub id: String,
     /// The institution whose client brought it.
     pub owner: String,
-    /// The kind of its rows.
-    pub target: Kind,
+    /// What is made of its rows.
+    pub target: Target,
     /// What becomes of it if rows are wrong.
     pub class: Class,
     /// How long it is, in bytes.

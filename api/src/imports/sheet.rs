@@ -19,8 +19,8 @@ pub struct Sheet {
 /// Why a file has no rows that could be looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SheetError {
-    /// Not UTF-8, or not CSV.
-    #[error("the file isn't CSV in UTF-8")]
+    /// Not UTF-8, not CSV, or no file of messages.
+    #[error("the file isn't CSV in UTF-8, or no document or business file of ISO 20022")]
     Text,
     /// The heading.
     #[error("the first line doesn't name fields of the target, each once")]

@@ -34,6 +34,8 @@ pub const BYTES_MAX: usize = 32 * 1024 * 1024;
 const UNREAD_MAX: usize = 100;
 
 const NAMESPACE: &str = "urn:iso:std:iso:20022:tech:xsd:";
+/// That of a business file, which has one document in each of its payloads.
+const FILE_NAMESPACE: &str = "urn:iso:std:iso:20022:tech:xsd:head.002.001.01";
 
 /// The messages, each with its identifier and the element that holds it.
 macro_rules! messages {
@@ -114,13 +116,38 @@ impl Message {
     ///
     /// [`Fault`] unless the bytes are XML within the limits and one of [`Self::IDS`], each value that is read by its form.
     pub fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
+        Self::of_document(&xml::parse(bytes)?)
+    }
+
+    /// Reads a file: a document, or the documents of a business file (head.002.001.01), each by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] unless the bytes are XML within the limits with one of the two.
+    pub fn parse_file(bytes: &[u8]) -> Result<Vec<Result<Parsed, Fault>>, Fault> {
         let root = xml::parse(bytes)?;
+        if root.name != "Xchg" || root.namespace.as_deref() != Some(FILE_NAMESPACE) {
+            return match Self::of_document(&root) {
+                Err(fault) if root.name != "Document" => Err(fault),
+                read => Ok(vec![read]),
+            };
+        }
+        codec::only_elements(&root)?;
+        let payloads = root.named("Pyld").map(|payload| match payload.children.as_slice() {
+            [document] => Self::of_document(document),
+            [] => Err(Fault::at(FaultKind::Missing, &["Document"])),
+            [_, second, ..] => Err(Fault::at(FaultKind::Unexpected, &[&second.name])),
+        });
+        Ok(payloads.collect())
+    }
+
+    fn of_document(root: &Node) -> Result<Parsed, Fault> {
         if root.name != "Document" {
             return Err(FaultKind::NotHandled.into());
         }
-        codec::only_elements(&root)?;
+        codec::only_elements(root)?;
         let id = root.namespace.as_deref().and_then(|name| name.strip_prefix(NAMESPACE));
-        let message = Self::of_body(id.ok_or(FaultKind::NotHandled)?, &root);
+        let message = Self::of_body(id.ok_or(FaultKind::NotHandled)?, root);
         let message = message.map_err(|fault| fault.within("Document"))?;
         Ok(Parsed { message, unread: root.unused(UNREAD_MAX) })
     }

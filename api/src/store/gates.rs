@@ -107,8 +107,10 @@ impl Store {
                 _ if transfers.as_deref() == Some("stopped") => {
                     Some("transfers of the product are stopped")
                 }
-                ("issued", _) | ("preparing", Flow::Receipt) => None,
-                ("preparing", _) => Some("the product is being prepared: it can be received alone"),
+                ("issued", _) | ("preparing", Flow::Receipt | Flow::Issue) => None,
+                ("preparing", _) => {
+                    Some("the product is being prepared: it can be issued and received alone")
+                }
                 _ => Some("the product is redeemed or cancelled"),
             };
             if closed.is_some() {

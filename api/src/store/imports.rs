@@ -11,13 +11,13 @@ use uuid::Uuid;
 use super::rows::{broken_references, claim, insert};
 use super::{Change, Store, StoreError, Written};
 use crate::access::{Action, Client};
-use crate::imports::{Class, Import, Line, Outcome, Sheet, SheetError, Status};
+use crate::imports::{Class, Import, Line, Outcome, Rows, Sheet, SheetError, Status, Target};
 use crate::masters::{FieldError, Kind, Values};
 
 /// The name of what idempotency keys are for here.
 const KIND: &str = "import_file";
 /// How many rows are made in one transaction, where each counts by itself.
-const BATCH: usize = 200;
+pub(super) const BATCH: usize = 200;
 /// How long a file may wait for its next part, in microseconds.
 const KEPT_US: i64 = 48 * 3600 * 1_000_000;
 const DAMAGED: StoreError = StoreError::Damaged(KIND);
@@ -25,8 +25,8 @@ const DAMAGED: StoreError = StoreError::Damaged(KIND);
 /// What a client says of a file before it brings it.
 #[derive(Clone, Copy, Debug)]
 pub struct Announced<'a> {
-    /// The kind of its rows.
-    pub target: Kind,
+    /// What is made of its rows.
+    pub target: Target,
     /// What becomes of it if rows are wrong.
     pub class: Class,
     /// How long it is, in bytes.
@@ -64,9 +64,9 @@ pub struct ImportedRow {
 /// A file that is being worked on: its rows, or why it has none.
 #[derive(Debug)]
 pub struct Work {
-    import: Import,
-    sheet: Result<Sheet, Outcome>,
-    client: Client,
+    pub(super) import: Import,
+    pub(super) rows: Result<Rows, Outcome>,
+    pub(super) client: Client,
     house: String,
 }
 
@@ -126,14 +126,7 @@ impl Store {
         let Some(import) = find(&mut tx, owner, id).await? else { return Ok(Taken::Absent) };
         let content = STANDARD.encode(bytes);
         if offset < import.received {
-            let text = "SELECT content FROM import_part WHERE import_id = $1 AND first_byte = $2";
-            let query = sqlx::query(text).bind(id.to_owned()).bind(offset);
-            let before = query.fetch_optional(&mut *tx).await?;
-            let before = before.map(|row| row.try_get::<String, _>("content")).transpose()?;
-            return Ok(match before {
-                Some(before) if before == content => Taken::Now(Box::new(import)),
-                _ => Taken::Elsewhere,
-            });
+            return taken_before(&mut tx, import, offset, &content).await;
         }
         if import.status != Status::Receiving {
             return Ok(Taken::Over);
@@ -143,15 +136,19 @@ impl Store {
         if offset != import.received || received > import.size || bytes.is_empty() {
             return Ok(Taken::Elsewhere);
         }
-        let text = "INSERT INTO import_part (import_id, first_byte, content) VALUES ($1, $2, $3)";
-        let query = sqlx::query(text).bind(id.to_owned()).bind(offset).bind(content);
-        query.execute(&mut *tx).await?;
+        let text = "INSERT INTO import_part (import_id, first_byte, content) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        let query = sqlx::query(text).bind(id.to_owned()).bind(offset).bind(content.clone());
+        if query.execute(&mut *tx).await?.rows_affected() != 1 {
+            // Another request with a part for this place was faster: what it has done can be seen now.
+            let import = find(&mut tx, owner, id).await?.ok_or(DAMAGED)?;
+            return taken_before(&mut tx, import, offset, &content).await;
+        }
         let status = if received == import.size { Status::Working } else { Status::Receiving };
         let text = "UPDATE import_file SET received = $1, status = $2, updated_at = $3 WHERE id = $4 AND received = $5";
         let query = sqlx::query(text).bind(received).bind(status.name()).bind(now);
         let moved = query.bind(id.to_owned()).bind(offset).execute(&mut *tx).await?;
         if moved.rows_affected() != 1 {
-            // Another request with this part was faster.
+            // It was, and the file is worked on or done by now.
             return Ok(Taken::Elsewhere);
         }
         let now = find(&mut tx, owner, id).await?.ok_or(DAMAGED)?;
@@ -178,13 +175,13 @@ impl Store {
     pub async fn imports(
         &self,
         owner: &str,
-        targets: &[Kind],
+        targets: &[Target],
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Import>, StoreError> {
-        // Paths of kinds are the program's own words, so they stand in the text.
+        // Names of targets are the program's own words, so they stand in the text.
         let targets: Vec<String> =
-            targets.iter().map(|kind| format!("'{}'", kind.path())).collect();
+            targets.iter().map(|target| format!("'{}'", target.path())).collect();
         let text = format!(
             "SELECT * FROM import_file WHERE owner = $1 AND id > $2 AND target IN ({}) ORDER BY id LIMIT {limit}",
             targets.join(", ")
@@ -244,8 +241,8 @@ impl Store {
         tx.commit().await?;
         let hash: String =
             Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let sheet = if hash == import.hash {
-            Sheet::parse(import.target, &bytes).map_err(|error| match error {
+        let rows = if hash == import.hash {
+            Rows::parse(import.target, &bytes).map_err(|error| match error {
                 SheetError::Count => Outcome::Count,
                 SheetError::Text | SheetError::Heading => Outcome::Form,
             })
@@ -253,27 +250,25 @@ impl Store {
             Err(Outcome::OtherHash)
         };
         let client = serde_json::from_str(&client).map_err(|_| DAMAGED)?;
-        Ok(Some(Work { import, sheet, client, house: house.to_owned() }))
+        Ok(Some(Work { import, rows, client, house: house.to_owned() }))
     }
 
-    /// Goes on with a file: with all of its rows, or the next ones where each counts by itself: [IMP-2]. Whether it is done.
+    /// Goes on with a file of masters: with all of its rows, or the next ones where each counts by itself: [IMP-2]. Whether it is
+    /// done; so is a file in which there are no rows.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn go_on(&self, work: &mut Work, now: i64) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        let ended = match (&work.sheet, work.import.class) {
+        let ended = match (&work.rows, work.import.class) {
             (Err(outcome), _) => Some((*outcome, (0, 0))),
-            (Ok(sheet), Class::All) => Some(work.all(&mut tx, sheet, now).await?),
-            (Ok(sheet), Class::Rows) => {
+            // Whoever has messages goes on with what they instruct.
+            (Ok(Rows::Messages(_)), _) => None,
+            (Ok(Rows::Sheet(sheet)), Class::All) => Some(work.all(&mut tx, sheet, now).await?),
+            (Ok(Rows::Sheet(sheet)), Class::Rows) => {
                 let (done, refused, last) = work.batch(&mut tx, sheet, now).await?;
-                let text = "UPDATE import_file SET rows_done = $1, rows_refused = $2, updated_at = $3 WHERE id = $4";
-                let query = sqlx::query(text).bind(done).bind(refused).bind(now);
-                query.bind(work.import.id.clone()).execute(&mut *tx).await?;
-                let outcome = if refused == 0 { Outcome::Complete } else { Outcome::Partial };
-                (work.import.rows_done, work.import.rows_refused) = (done, refused);
-                last.then_some((outcome, (done, refused)))
+                work.gone_on(&mut tx, (done, refused), last, now).await?
             }
         };
         if let Some((outcome, rows)) = ended {
@@ -285,6 +280,22 @@ impl Store {
 }
 
 impl Work {
+    /// Notes how many rows are made and refused by now, and what became of the file if these were the last.
+    pub(super) async fn gone_on(
+        &mut self,
+        tx: &mut Transaction<'_, Any>,
+        (done, refused): (i64, i64),
+        last: bool,
+        now: i64,
+    ) -> Result<Option<(Outcome, (i64, i64))>, StoreError> {
+        let text = "UPDATE import_file SET rows_done = $1, rows_refused = $2, updated_at = $3 WHERE id = $4";
+        let query = sqlx::query(text).bind(done).bind(refused).bind(now);
+        query.bind(self.import.id.clone()).execute(&mut **tx).await?;
+        let outcome = if refused == 0 { Outcome::Complete } else { Outcome::Partial };
+        (self.import.rows_done, self.import.rows_refused) = (done, refused);
+        Ok(last.then_some((outcome, (done, refused))))
+    }
+
     /// All rows, or what is wrong with those that are.
     async fn all(
         &self,
@@ -346,7 +357,7 @@ impl Work {
             Err(errors) => return Ok(Err(errors.clone())),
         };
         let reach = |of| self.client.reach(of, Action::Read, &self.house);
-        let errors = broken_references(tx, self.import.target, values, reach).await?;
+        let errors = broken_references(tx, self.kind()?, values, reach).await?;
         Ok(if errors.is_empty() { Ok(values) } else { Err(errors) })
     }
 
@@ -361,12 +372,19 @@ impl Work {
         let id = Uuid::now_v7().simple().to_string();
         let (client, institution) = (&self.import.created_by, &self.import.owner);
         let change = Change { client, institution, now, signed: None };
-        insert(tx, self.import.target, &id, values, change).await?;
+        insert(tx, self.kind()?, &id, values, change).await?;
         self.say(tx, number, Ok(&id)).await
     }
 
+    fn kind(&self) -> Result<Kind, StoreError> {
+        match self.import.target {
+            Target::Masters(kind) => Ok(kind),
+            Target::Instructions => Err(DAMAGED),
+        }
+    }
+
     /// Writes what became of a row.
-    async fn say(
+    pub(super) async fn say(
         &self,
         tx: &mut Transaction<'_, Any>,
         number: i64,
@@ -384,8 +402,25 @@ impl Work {
     }
 }
 
+/// [IMP-1]: a part that came before is there if it is the same.
+async fn taken_before(
+    tx: &mut Transaction<'_, Any>,
+    import: Import,
+    offset: i64,
+    content: &str,
+) -> Result<Taken, StoreError> {
+    let text = "SELECT content FROM import_part WHERE import_id = $1 AND first_byte = $2";
+    let query = sqlx::query(text).bind(import.id.clone()).bind(offset);
+    let before = query.fetch_optional(&mut **tx).await?;
+    let before = before.map(|row| row.try_get::<String, _>("content")).transpose()?;
+    Ok(match before {
+        Some(before) if before == content => Taken::Now(Box::new(import)),
+        _ => Taken::Elsewhere,
+    })
+}
+
 /// Ends a file: its text goes.
-async fn end(
+pub(super) async fn end(
     tx: &mut Transaction<'_, Any>,
     id: &str,
     outcome: Outcome,
@@ -445,7 +480,7 @@ fn parse(row: &AnyRow) -> Result<Import, StoreError> {
     Ok(Import {
         id: row.try_get("id")?,
         owner: row.try_get("owner")?,
-        target: Kind::ALL.into_iter().find(|kind| kind.path() == target).ok_or(DAMAGED)?,
+        target: Target::named(&target).ok_or(DAMAGED)?,
         class: Class::named(&class).ok_or(DAMAGED)?,
         size: row.try_get("file_size")?,
         hash: row.try_get("file_hash")?,

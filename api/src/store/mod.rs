@@ -5,6 +5,7 @@ mod approvals;
 mod deeds;
 mod gates;
 mod imports;
+mod incoming;
 mod market;
 mod operations;
 mod rows;
@@ -23,6 +24,7 @@ pub use approvals::{Decided, Within};
 pub use deeds::{AnnotateRegister, EraseInvestor};
 pub use gates::{Gate, PermitTransfers, investor_gate};
 pub use imports::{Announced, ImportedRow, Taken, Work};
+pub use incoming::{Numbered, Prepared};
 pub use market::{MarketState, SetMarket};
 pub use operations::{Event, Instructed, Noted, Operation, Pin};
 pub use rows::{Change, Row, Version, Written};
@@ -48,6 +50,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "webhooks", include_str!("../../migrations/0007_webhooks.sql")),
     (8, "signed", include_str!("../../migrations/0008_signed.sql")),
     (9, "imports", include_str!("../../migrations/0009_imports.sql")),
+    (11, "refused", include_str!("../../migrations/0011_refused.sql")),
 ];
 
 /// Two engines, one dialect: what differs stands here.
@@ -61,6 +64,8 @@ enum Engine {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: AnyPool,
+    /// Where transactions that write begin: with SQLite one connection, whose waiters are served in turn.
+    writers: AnyPool,
     engine: Engine,
 }
 
@@ -107,27 +112,32 @@ impl Store {
                     Ok(())
                 })
             });
-        let pool = options.connect(&url).await?;
+        let pool = options.clone().connect(&url).await?;
+        let writers = match engine {
+            Engine::Sqlite => options.max_connections(1).connect(&url).await?,
+            Engine::Postgres => pool.clone(),
+        };
         let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
             let text = text.into_sql_str();
             Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text, false)
         });
         Migrator::with_migrations(migrations.collect()).run(&pool).await?;
-        Ok(Self { pool, engine })
+        Ok(Self { pool, writers, engine })
     }
 
     /// Closes all connections, after what is under way.
     pub async fn close(&self) {
+        self.writers.close().await;
         self.pool.close().await;
     }
 
-    /// Begins to write. SQLite has one writer at a time: it waits here rather than fail later.
+    /// Begins to write. SQLite has one writer at a time: it waits here, in turn, rather than fail later or be overtaken.
     async fn write(&self) -> Result<Transaction<'static, sqlx::Any>, StoreError> {
         let begin = match self.engine {
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN",
         };
-        Ok(self.pool.begin_with(begin).await?)
+        Ok(self.writers.begin_with(begin).await?)
     }
 }
 

@@ -10,8 +10,7 @@ use uuid::Uuid;
 use super::rows::claim;
 use super::{Change, Store, StoreError, Written};
 use crate::access::Reach;
-use crate::flows::{Flow, Order, Standing, State};
-use crate::masters::Values;
+use crate::flows::{Flow, Order, Request, Standing, State};
 
 const OPERATION: &str = "operation";
 /// The newest event of an operation up to one.
@@ -31,7 +30,7 @@ pub struct Operation {
     pub instructed_at: i64,
     /// The client that did.
     pub instructed_by: String,
-    /// Its values.
+    /// What it asks for.
     pub request: Value,
     /// What the node is told.
     pub order: Order,
@@ -145,7 +144,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn instruct(
         &self,
-        (flow, values, order): (Flow, &Values, &Order),
+        (flow, request, order): (Flow, &Request, &Order),
         standing: Standing,
         change: Change<'_>,
         height: u64,
@@ -158,29 +157,9 @@ impl Store {
             Some(_) => return Ok(Instructed::OtherRequest),
             None => (),
         }
-        let number = next_events(&mut tx, 1).await?;
-        let text = "INSERT INTO operation (id, flow, institution, instructed_at, instructed_by, request, node_order, trade, \
-                    state, ended, first_event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10) ON CONFLICT DO NOTHING";
-        let kept = sqlx::query(text)
-            .bind(id.clone())
-            .bind(flow.path())
-            .bind(change.institution.to_owned())
-            .bind(change.now)
-            .bind(change.client.to_owned())
-            .bind(json!(values).to_string())
-            .bind(hex(&order.bytes()))
-            .bind(order.trade().map(|key| {
-                format!("{} {} {}", key.trade_id, key.counterparty, u8::from(key.initiates))
-            }))
-            .bind(standing.state.name())
-            .bind(number)
-            .execute(&mut *tx)
-            .await?;
-        if kept.rows_affected() != 1 {
+        if !keep(&mut tx, &id, (flow, request, order), standing, change, height).await? {
             return Ok(Instructed::TradeInUse);
         }
-        let event = Event { number, at: change.now, height: bigint(height), standing };
-        insert(&mut tx, &id, &event).await?;
         tx.commit().await?;
         Ok(Instructed::Kept(id))
     }
@@ -294,6 +273,24 @@ impl Store {
         self.select(&Reach::All, (NEWEST, which), i64::MAX, after, " ORDER BY o.id", limit).await
     }
 
+    /// Up to `limit` trades that were instructed since a time and refused, and not instructed again since, by id after `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn refused_trades(
+        &self,
+        since: i64,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError> {
+        let which = format!(
+            "o.state = 'refused' AND o.instructed_at >= {since} AND o.trade IS NOT NULL AND o.id > $2 AND NOT EXISTS \
+             (SELECT 1 FROM operation n WHERE n.trade = o.trade AND (n.id > o.id OR n.state <> 'refused'))"
+        );
+        self.select(&Reach::All, (NEWEST, &which), i64::MAX, after, " ORDER BY o.id", limit).await
+    }
+
     /// The moment after an event, or now; none if there was no such event.
     ///
     /// # Errors
@@ -347,6 +344,39 @@ impl Store {
     }
 }
 
+/// Keeps an instruction under an id, unless the same side of its trade was instructed before; whether it is kept.
+pub(super) async fn keep(
+    tx: &mut Transaction<'_, Any>,
+    id: &str,
+    (flow, request, order): (Flow, &Request, &Order),
+    standing: Standing,
+    change: Change<'_>,
+    height: u64,
+) -> Result<bool, StoreError> {
+    let number = next_events(tx, 1).await?;
+    let text = "INSERT INTO operation (id, flow, institution, instructed_at, instructed_by, request, node_order, trade, \
+                state, ended, first_event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10) ON CONFLICT DO NOTHING";
+    let kept = sqlx::query(text)
+        .bind(id.to_owned())
+        .bind(flow.path())
+        .bind(change.institution.to_owned())
+        .bind(change.now)
+        .bind(change.client.to_owned())
+        .bind(request.json(flow).to_string())
+        .bind(hex(&order.bytes()))
+        .bind(order.identity())
+        .bind(standing.state.name())
+        .bind(number)
+        .execute(&mut **tx)
+        .await?;
+    if kept.rows_affected() != 1 {
+        return Ok(false);
+    }
+    let event = Event { number, at: change.now, height: bigint(height), standing };
+    insert(tx, id, &event).await?;
+    Ok(true)
+}
+
 /// Takes the next `count` numbers of events, and says the last of them.
 async fn next_events(tx: &mut Transaction<'_, Any>, count: i64) -> Result<i64, StoreError> {
     let text = "UPDATE event_count SET number = number + $1 WHERE one = 1 RETURNING number";
@@ -375,10 +405,11 @@ async fn insert(
 fn parse(row: &AnyRow) -> Result<Operation, StoreError> {
     const DAMAGED: StoreError = StoreError::Damaged("operation");
     let text = |column: &str| row.try_get::<String, _>(column);
-    let order = bytes(&text("node_order")?).and_then(|bytes| Order::parse(&bytes));
+    let flow = Flow::named(&text("flow")?).ok_or(DAMAGED)?;
+    let order = bytes(&text("node_order")?).and_then(|bytes| Order::parse(flow, &bytes));
     Ok(Operation {
         id: text("id")?,
-        flow: Flow::named(&text("flow")?).ok_or(DAMAGED)?,
+        flow,
         institution: text("institution")?,
         instructed_at: row.try_get("instructed_at")?,
         instructed_by: text("instructed_by")?,

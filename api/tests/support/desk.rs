@@ -111,7 +111,7 @@ pub fn body_of(flow: Flow, investor: &str, trade: &str) -> Value {
                 "counterparty": "custodian-b", "side": "buy", "trade_date": "2031-07-16",
             }),
         ),
-        Flow::Account | Flow::Redemption => (),
+        _ => (),
     }
     body
 }

@@ -1,15 +1,19 @@
 //! A custodian's node for the API: the real state machine in memory, whose registrar answers at once.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Mutex;
 
 use sudare_api::flows::{Asking, Node, Unanswered};
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::decode;
-use sudare_crypto::{NodeId, NodeKey};
+use sudare_crypto::{NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
-use sudare_ledger::custodian::{AccountState, Custodian, Instruction, Investor, TradeView};
-use sudare_ledger::messages::{Message, TradeId};
+use sudare_ledger::custodian::{
+    AccountState, Custodian, Instruction, Investor, TradeState, TradeView,
+};
+use sudare_ledger::messages::{Message, Reason, TradeId};
+use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use sudare_ledger::testing::{Driver, Network, rng};
 use tokio::sync::watch;
@@ -25,6 +29,8 @@ pub struct InMemory {
     network: Network,
     terms: Vec<SignedTerms>,
     other: NodeId,
+    /// Ids of refused trades that were paid after all.
+    paid: Mutex<BTreeSet<String>>,
     height: watch::Sender<u64>,
     away: watch::Sender<bool>,
 }
@@ -48,6 +54,7 @@ impl InMemory {
             network,
             terms: terms.into(),
             other: NodeKey::from_seed(&[2; 32]).id(),
+            paid: Mutex::default(),
             height: watch::Sender::new(1),
             away: watch::Sender::new(false),
         }
@@ -63,6 +70,12 @@ impl InMemory {
     pub fn trades(&self, id: &str) -> Vec<TradeView> {
         let id = TradeId::new(id).unwrap();
         Custodian::trade(&self.custodian.lock().unwrap().kv, &id).unwrap()
+    }
+
+    /// A leg pays into the slot of a trade that was refused here: it is settled, as the custodian's rules have it.
+    pub fn is_paid(&self, id: &str) {
+        self.paid.lock().unwrap().insert(id.to_owned());
+        self.height.send_modify(|height| *height += 1);
     }
 
     /// Its time passes.
@@ -131,8 +144,24 @@ impl Node for InMemory {
 
     fn trade(&self, id: TradeId) -> Asking<'_, Vec<TradeView>> {
         Box::pin(async move {
-            self.here(|| Ok(Custodian::trade(&self.custodian.lock().unwrap().kv, &id).unwrap()))
+            self.here(|| {
+                let mut trades = Custodian::trade(&self.custodian.lock().unwrap().kv, &id).unwrap();
+                if self.paid.lock().unwrap().contains(id.as_str()) {
+                    for trade in &mut trades {
+                        (trade.state, trade.reason) = (TradeState::Settled, None);
+                    }
+                }
+                Ok(trades)
+            })
         })
+    }
+
+    fn issue(&self, _: Text<35>) -> Asking<'_, Option<OrderView>> {
+        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
+    }
+
+    fn redemption(&self, _: RedemptionKey) -> Asking<'_, Option<OrderView>> {
+        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
     }
 
     fn account(&self, asset: AssetId, investor: Investor) -> Asking<'_, Option<AccountState>> {

@@ -11,6 +11,7 @@
 
 pub mod desk;
 pub mod ledger;
+pub mod registry;
 // A server for tests of the API and of the whole alike.
 #[path = "../../../tests/src/system/postgres.rs"]
 mod postgres;

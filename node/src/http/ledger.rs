@@ -2,11 +2,12 @@
 
 use borsh::BorshDeserialize;
 use sudare_api::flows::{Asking, Node, Unanswered};
-use sudare_crypto::NodeId;
 use sudare_crypto::encoding::{decode, encode};
+use sudare_crypto::{NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
 use sudare_ledger::messages::TradeId;
+use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use tokio::sync::watch;
 
@@ -30,6 +31,15 @@ impl Inside {
     async fn ask<T: BorshDeserialize>(&self, kind: u8, payload: Vec<u8>) -> Result<T, Unanswered> {
         let answer = self.operator.ask(kind, payload).await.map_err(unanswered)?;
         decode(&answer, "an answer").map_err(|error| Unanswered::Later(error.to_string()))
+    }
+
+    fn order(&self, query: OperatorQuery) -> Asking<'_, Option<OrderView>> {
+        Box::pin(async move {
+            match self.query(query).await? {
+                OperatorAnswer::Order(found) => Ok(found),
+                _ => Err(other()),
+            }
+        })
     }
 }
 
@@ -84,6 +94,14 @@ impl Node for Inside {
                 _ => Err(other()),
             }
         })
+    }
+
+    fn issue(&self, reference: Text<35>) -> Asking<'_, Option<OrderView>> {
+        self.order(OperatorQuery::Issue(reference))
+    }
+
+    fn redemption(&self, key: RedemptionKey) -> Asking<'_, Option<OrderView>> {
+        self.order(OperatorQuery::Redemption(key))
     }
 }
 

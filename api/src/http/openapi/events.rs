@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    ID, answer, json_body, key_parameter, limit_parameter, object_of, operation, page_schema,
-    path_parameter, query_parameter, with, with_problems,
+    ID, answer, json_body, key_parameter, limit_parameter, links, object_of, operation,
+    page_schema, path_parameter, query_parameter, with, with_problems,
 };
 use crate::http::webhooks::FIELDS;
 
@@ -54,6 +54,8 @@ fn webhooks() -> [Value; 3] {
     let location = json!({ "Location": { "required": true, "schema": { "type": "string" } } });
     let made =
         with(answer("Made; with the secret, if it was made now.", &hook()), "headers", location);
+    let next = ["readWebhook", "renewWebhookSecret", "removeWebhook"].map(String::from);
+    let made = with(made, "links", links(&next));
     let make = operation(
         "createWebhook",
         "Have events sent to a place, signed as Standard Webhooks say.",

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    ID, answer, json_body, key_parameter, limit_parameter, operation, page_schema, path_parameter,
-    query_parameter, signatures_of, with, with_problems,
+    ID, answer, json_body, key_parameter, limit_parameter, links, operation, page_schema,
+    path_parameter, query_parameter, signatures_of, with, with_problems,
 };
 use crate::flows::{Flow, State};
 use crate::http::instructions::path_of;
@@ -22,7 +22,10 @@ pub(super) fn paths() -> Vec<(String, Value)> {
         "listOperations",
         "List what became of instructions, by id. All pages are of one moment: that of the first.",
         &[limit_parameter(), cursor, state],
-        &with_problems(json!({ "200": answer("A page.", &pinned(&found())) }), &["400", "403"]),
+        &with_problems(
+            json!({ "200": answer("A page.", &pinned(&found())) }),
+            &["400", "403", "404"],
+        ),
     );
     let read = operation(
         "readOperation",
@@ -63,13 +66,30 @@ fn instruct(flow: Flow) -> (String, Value) {
     (path_of(flow), json!({ "post": with(post, "requestBody", body) }))
 }
 
+fn schema(flow: Flow) -> Value {
+    match flow.list() {
+        None => super::object_of(flow.fields(), []),
+        Some(list) => {
+            let items = json!({
+                "type": "array",
+                "minItems": 1,
+                "maxItems": list.max,
+                "items": super::schema_of(list.fields),
+                "description": list.about,
+            });
+            super::object_of(flow.fields(), [(list.name, items)])
+        }
+    }
+}
+
 fn accepted() -> Value {
     let location = json!({ "Location": { "required": true, "schema": { "type": "string" } } });
     let taken = answer(
         "Taken, now or by the same request before.",
         &json!({ "$ref": "#/components/schemas/Operation" }),
     );
-    with(taken, "headers", location)
+    let next = ["readOperation", "cancelOperation", "signaturesOperation"].map(String::from);
+    with(with(taken, "headers", location), "links", links(&next))
 }
 
 /// A page of one moment.
@@ -88,10 +108,8 @@ fn pinned(item: &Value) -> Value {
 }
 
 pub(super) fn schemas() -> Map<String, Value> {
-    let mut schemas: Map<String, Value> = Flow::ALL
-        .into_iter()
-        .map(|flow| (flow.name().to_owned(), super::object_of(flow.fields(), [])))
-        .collect();
+    let mut schemas: Map<String, Value> =
+        Flow::ALL.into_iter().map(|flow| (flow.name().to_owned(), schema(flow))).collect();
     let text = || json!({ "type": "string" });
     let number = || json!({ "type": "integer", "minimum": 0 });
     let at = || json!({ "type": "string", "format": "date-time" });

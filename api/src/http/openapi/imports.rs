@@ -6,8 +6,7 @@ use super::{
     ID, answer, json_body, key_parameter, limit_parameter, links, operation, page_schema,
     path_parameter, query_parameter, schema_of, signatures_of, with, with_problems,
 };
-use crate::imports::{ANNOUNCE, Class, Outcome, Status};
-use crate::masters::Kind;
+use crate::imports::{ANNOUNCE, Class, Outcome, Status, Target};
 
 pub(super) fn paths() -> Vec<(String, Value)> {
     let id = || path_parameter("id", &json!({ "type": "string", "pattern": ID }));
@@ -27,7 +26,7 @@ pub(super) fn paths() -> Vec<(String, Value)> {
     let made = with(made, "links", links(&next));
     let announce = operation(
         "announceImport",
-        "Announce a file of rows: CSV in UTF-8 whose first line names fields of its target.",
+        "Announce a file of rows: CSV in UTF-8 whose first line names fields of its target, or settlement instructions of ISO 20022 (sese.023).",
         &[key_parameter()],
         &with_problems(json!({ "201": made }), &["400", "403", "413", "415", "422"]),
     );
@@ -49,7 +48,10 @@ pub(super) fn paths() -> Vec<(String, Value)> {
             &["400", "403", "404", "409", "413", "415"],
         ),
     );
-    let part = json!({ "required": true, "content": { "text/csv": { "schema": {} } } });
+    let part = json!({
+        "required": true,
+        "content": { "text/csv": { "schema": {} }, "application/xml": { "schema": {} } },
+    });
     let refused = query_parameter("refused", &json!({ "type": "boolean", "default": false }));
     let row = json!({ "$ref": "#/components/schemas/ImportedRow" });
     let rows = operation(
@@ -81,7 +83,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "required": ["id", "target", "class", "size", "sha256", "file_at", "status", "received", "rows_done", "rows_refused", "created_at", "created_by", "updated_at"],
         "properties": {
             "id": { "type": "string", "pattern": ID },
-            "target": { "type": "string", "enum": Kind::ALL.map(Kind::path) },
+            "target": { "type": "string", "enum": Target::ALL.map(Target::path) },
             "class": { "type": "string", "enum": Class::ALL.map(Class::name) },
             "size": number(),
             "sha256": text(),

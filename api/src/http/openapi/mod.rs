@@ -8,7 +8,7 @@ mod users;
 
 use serde_json::{Map, Value, json};
 
-use super::deprecation::DEPRECATED;
+use super::deprecation::Deprecated;
 use super::manners::{KEY_MAX, PAGE};
 use super::problem::Problem;
 use crate::approvals::Deeds;
@@ -22,7 +22,7 @@ const TEXT: &str = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u00
 const ETAG: &str = "^\"v[1-9][0-9]{0,17}\"$";
 
 /// The document.
-pub(super) fn document(deeds: &Deeds) -> Value {
+pub(super) fn document(deeds: &Deeds, deprecated: &[Deprecated]) -> Value {
     let (mut paths, mut schemas) = (Map::new(), shared_schemas());
     paths.extend(approvals::paths());
     schemas.extend(approvals::schemas(deeds));
@@ -57,7 +57,7 @@ pub(super) fn document(deeds: &Deeds) -> Value {
         schemas.insert(format!("{}Row", kind.name()), row_schema(kind));
         paths.extend(paths_of(kind));
     }
-    mark_deprecated(&mut paths);
+    mark_deprecated(&mut paths, deprecated);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -80,8 +80,8 @@ pub(super) fn document(deeds: &Deeds) -> Value {
     })
 }
 
-fn mark_deprecated(paths: &mut Map<String, Value>) {
-    for one in DEPRECATED {
+fn mark_deprecated(paths: &mut Map<String, Value>, deprecated: &[Deprecated]) {
+    for one in deprecated {
         let method = one.method.to_ascii_lowercase();
         let operation = paths.get_mut(one.path).and_then(|item| item.get_mut(&method));
         if let Some(Value::Object(operation)) = operation {

@@ -13,6 +13,7 @@ mod finalise;
 mod gather;
 mod issue;
 mod issue_leg;
+mod orders;
 mod silent;
 mod snapshot;
 mod state;
@@ -36,6 +37,7 @@ use crate::transaction::TxId;
 pub use asset_log::{LogError, origin};
 pub use issue::IssueOrder;
 pub use issue_leg::IssueDraft;
+pub use orders::{OrderStage, OrderView};
 pub use snapshot::{SnapshotSecrets, SnapshotView};
 pub use state::{
     ALLOTMENTS_MAX, Account, Allotment, Asset, Discrepancy, Evidence, Halt, Issue, IssueState,
