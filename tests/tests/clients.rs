@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
+use sudare::demo::input::AssetKind;
 use sudare_api::access::Role;
-use sudare_tests::system::web::{Card, Root, Served, request};
+use sudare_ledger::role::Role as NodeRole;
+use sudare_tests::system::network::{Network, SOLD, asset};
+use sudare_tests::system::web::{Card, Root, Served, request, sha256};
 
 /// The folder `tests/clients` of the sources.
 fn sources() -> PathBuf {
@@ -70,7 +73,7 @@ async fn a_python_client_generated_from_the_document_does_a_clerk_s_work() {
     let folder = served.folder();
     let _ = document(&served);
     let tools = packages.join("python/bin");
-    fs::write(folder.join("generate.yaml"), "package_name_override: sudare_client\ncontent_type_overrides:\n  text/csv: application/octet-stream\n").unwrap();
+    fs::write(folder.join("generate.yaml"), "package_name_override: sudare_client\ncontent_type_overrides:\n  text/csv: application/octet-stream\n  application/xml: application/octet-stream\n").unwrap();
     let args = ["generate", "--path", "openapi.json", "--config", "generate.yaml", "--meta=none"];
     let args = [&args[..], &["--fail-on-warning", "--output-path", "sudare_client"]].concat();
     let _ = run(&folder, &tools.join("openapi-python-client"), &args);
@@ -94,6 +97,30 @@ async fn a_typescript_client_generated_from_the_document_does_a_clerk_s_work() {
     let _ = run(&folder, Path::new("node"), &["flow.js", &url(&served)]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_signed_by_a_library_of_others_are_taken_and_kept_as_it_would_check_them() {
+    let packages = packages();
+    let served = Served::start(|folder, root| {
+        with_script(folder, &packages, "signed.mjs");
+        let made = run(folder, Path::new("node"), &["signed.mjs", "keys"]);
+        let made: Value = serde_json::from_str(&made).unwrap();
+        let card = root.card("desk");
+        fs::write(folder.join("desk.crt"), &card.pem).unwrap();
+        fs::write(folder.join("desk.key"), &card.key).unwrap();
+        let keys = made.as_object().unwrap().iter();
+        let keys = keys.map(|(id, public)| {
+            format!("[[api.clients.keys]]\nid = \"{id}\"\npublic = {public}\n")
+        });
+        format!(
+            "[[api.clients]]\nname = \"desk\"\nrole = \"custodian\"\ninstitution = \"custodian\"\ncertificate = \"{}\"\nmust_sign = true\n{}",
+            sha256(&card.certificate),
+            keys.collect::<String>()
+        )
+    });
+    let served = served.await;
+    let _ = run(&served.folder(), Path::new("node"), &["signed.mjs", &url(&served)]);
+}
+
 /// How many examples each phase of the fuzzer makes of an operation at most, and from which number it draws them.
 const EXAMPLES: (&str, &str) = ("20", "9421");
 
@@ -102,11 +129,12 @@ async fn a_fuzzer_that_reads_the_document_finds_nothing_that_differs_from_it() {
     let packages = packages();
     let roles: Vec<String> = Role::ALL.iter().map(ToString::to_string).collect();
     // How much it asks in a second is the machine's: a limit would make some of its answers 429, by chance.
-    let (served, issuer) = with_issuer(&format!(
-        "[api.limits]\nburst = 1000000\nper_second = 1000000\n[api.users]\npassword_days = 90\nattempts = 5\nlock_minutes = 30\nsession_minutes = 60\n\
+    let more = format!(
+        "[api.webhooks]\nroots = \"roots.pem\"\n[api.limits]\nburst = 1000000\nper_second = 1000000\n[api.users]\npassword_days = 90\nattempts = 5\nlock_minutes = 30\nsession_minutes = 60\n\
          [[api.users.institutions]]\ninstitution = \"custodian\"\nroles = {roles:?}\nwithout_certificate = true\n",
-    ))
-    .await;
+    );
+    let (served, issuer) = issued_on(trading().await, &more).await;
+    known(&served).await;
     let folder = served.folder();
     let _ = document(&served);
     // Of no client, so that a token alone says who asks.
@@ -117,6 +145,11 @@ async fn a_fuzzer_that_reads_the_document_finds_nothing_that_differs_from_it() {
         let _ = fs::copy(sources().join(name), folder.join(name)).unwrap();
     }
     for (role, operations) in [
+        // Without `/v1/events`: a stream of events ends after ten minutes.
+        (
+            "custodian",
+            "--include-path-regex=^/v1/(instructions|operations|webhooks|imports|market)",
+        ),
         ("registrar", "--exclude-path-regex=^/v1/(users|audit)"),
         ("administrator", "--include-path-regex=^/v1/(users|audit|approvals)"),
     ] {
@@ -134,12 +167,60 @@ async fn a_fuzzer_that_reads_the_document_finds_nothing_that_differs_from_it() {
     }
 }
 
+/// A network whose nodes run but for the custodian.
+async fn trading() -> Network {
+    let mut network = Network::make(&[
+        ("notary", NodeRole::Notary),
+        ("registrar", NodeRole::Registrar),
+        ("custodian", NodeRole::Custodian),
+        ("custodian-b", NodeRole::Custodian),
+        ("regulator", NodeRole::Regulator),
+    ]);
+    network.run(&["notary", "registrar", "custodian-b", "regulator"]).await;
+    network
+}
+
+/// Makes what instructions refer to: assets, and an investor with accounts in them. The fuzzer finds it in `known.json`.
+async fn known(served: &Served) {
+    let mut desk = served.network.desk();
+    let mut own = Vec::new();
+    for (code, kind) in [(SOLD, AssetKind::Security), ("CASH", AssetKind::Cash)] {
+        desk.open_asset(&asset(code, kind), "registrar", "regulator").await.unwrap();
+        own.push(("custodian".to_owned(), code.to_owned(), "OWN".to_owned()));
+    }
+    desk.add_accounts(&own).await.unwrap();
+    let person = json!({
+        "name": "Demo Person", "address": "1 Demo Street", "safekeeping_class": "safekeeping", "status": "active",
+        "aml_class": "low",
+    });
+    let ask = |path: &str, body: &Value, status: u16| {
+        let (found, answer) = served.ask(&served.clerk, "POST", path, Some(body)).unwrap();
+        assert_eq!(found, status, "{answer}");
+        answer["id"].clone()
+    };
+    let investor = ask("/v1/investors", &person, 201);
+    for code in [SOLD, "CASH"] {
+        let account = json!({ "investor_id": investor, "asset": code });
+        let _ = ask("/v1/instructions/accounts", &account, 202);
+    }
+    let known = json!({
+        "investor_id": investor, "asset": SOLD, "payment_asset": "CASH", "counterparty": "custodian-b",
+    });
+    fs::write(served.folder().join("known.json"), known.to_string()).unwrap();
+}
+
 /// Starts a node that takes tokens of a real issuer, by scope, besides `more` of its configuration.
 async fn with_issuer(more: &str) -> (Served, Issuer) {
+    let members = [("notary", NodeRole::Notary), ("custodian", NodeRole::Custodian)];
+    issued_on(Network::make(&members), more).await
+}
+
+/// The same in a network that has a node `custodian`.
+async fn issued_on(network: Network, more: &str) -> (Served, Issuer) {
     let mut issuer = None;
-    let served = Served::start(|folder, _| {
+    let served = Served::on(network, "custodian", "custodian", |folder, _| {
         let started = Issuer::start(folder);
-        let roles = "{ \"sudare.desk\" = \"entrusting-broker\", \"sudare.registrar\" = \"registrar\", \"sudare.administrator\" = \"administrator\" }";
+        let roles = "{ \"sudare.desk\" = \"entrusting-broker\", \"sudare.registrar\" = \"registrar\", \"sudare.administrator\" = \"administrator\", \"sudare.custodian\" = \"custodian\" }";
         let config = format!(
             "{more}[api.tokens]\nissuer = \"{0}\"\naudience = \"{AUDIENCE}\"\nkeys_url = \"{0}/jwks\"\nkeys_roots = \"roots.pem\"\n\
              [[api.tokens.clients]]\nid = \"desk\"\ninstitution = \"custodian\"\nroles = {roles}\n\
