@@ -327,6 +327,10 @@ async fn officers_open_a_register_snapshot_that_a_replay_then_recomputes() {
     fs::write(place.join("other"), other).unwrap();
     let wrong = place.says(&format!("{replay} --grant {wide} --snapshot-seed other"));
     let _ = wrong.badly(1, &["[SNP-3]"]);
+    // A folder that has passed the snapshot without its seed doesn't take it any more.
+    let _ = said(&format!("--grant {wide} --folder kept"));
+    let late = place.says(&format!("{replay} --grant {wide} --folder kept --snapshot-seed seed"));
+    let _ = late.badly(1, &["entry 2 was passed without its seed", "a new folder"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,6 +83,7 @@ async fn a_folder_is_of_one_replay_and_of_nothing_else() {
     let _ = replay(place, "--folder kept").badly(1, &["with other keys", "a folder of its own"]);
     let _ = replay(place, "--folder nothing").well();
     let _ = replay(place, "--folder net/regulator").badly(1, &["other files", "empty"]);
+    under_grants(place);
     let stated = replay(place, "--folder nothing").well().json();
     for entry in std::fs::read_dir(place.join("nothing/tables")).unwrap() {
         let path = entry.unwrap().path();
@@ -99,6 +100,74 @@ async fn a_folder_is_of_one_replay_and_of_nothing_else() {
     } else {
         let _ = ran.badly(1, &["in nothing can't be used", "delete the folder"]);
     }
+}
+
+/// A grant for these fields that the one officer of the desk signed.
+fn give(place: &Place, name: &str, fields: &str) -> String {
+    let at = "-c net/regulator/node.toml";
+    let why = format!("--purpose case --legal-basis law --case {name}");
+    let what = format!("--registrar registrar --asset {SOLD} --fields {fields}");
+    let _ = place.says(&format!("grant make {at} {what} {why} --out {name}")).well();
+    let _ = place.says(&format!("grant sign {name} --key aoki.key --out {name}-signed")).well();
+    let id = place.says(&format!("grant add {at} {name}-signed -o json")).well().json();
+    id.as_str().unwrap().to_owned()
+}
+
+/// A folder that was begun under one grant goes on under any for the same, and under no other.
+fn under_grants(place: &Place) {
+    let one = give(place, "one", "amounts,parties");
+    let same = give(place, "same", "amounts,parties");
+    let other = give(place, "other", "amounts");
+    let in_folder = |more: &str| replay(place, &format!("--folder granted {more}"));
+    let _ = in_folder(&format!("--grant {one}")).well();
+    let refused = |ran: Ran| {
+        let _ = ran.badly(1, &["under another scope", "a folder of its own"]);
+    };
+    refused(in_folder(&format!("--grant {other}")));
+    refused(in_folder(&format!("--grant {one} --fields amounts")));
+    refused(in_folder(&format!("--grant {one} --until-ms 1")));
+    refused(in_folder(""));
+    let _ = in_folder(&format!("--grant {same}")).well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_replayed_while_trades_settle_and_none_fails_for_it() {
+    let (network, desk) = sold("B").await;
+    let place = &network.place;
+    // Replays from the first entry, and one that goes on in its folder, until the log has grown under them three times.
+    let read = || {
+        let mut sizes: Vec<u64> = Vec::new();
+        while sizes.len() < 4 {
+            for more in ["", "--folder kept --at-once 1"] {
+                let said = replay(place, more).well().json();
+                let legs = said["legs"].as_u64().unwrap();
+                let words = format!("legs 0..{legs} of {legs}, none missing, none unreadable");
+                assert!(said["statement"].as_str().unwrap().contains(&words), "{said}");
+                assert_eq!(said["supply"], "1000");
+                if sizes.last().is_none_or(|last| *last < legs) {
+                    sizes.push(legs);
+                }
+            }
+        }
+        sizes
+    };
+    let (settled, sizes) = std::thread::scope(|scope| {
+        let reading = scope.spawn(read);
+        let mut settled = 0_u64;
+        let dealing = async {
+            while !reading.is_finished() {
+                deals(&desk, &format!("B{settled}"), 1).await;
+                settled += 1;
+            }
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(dealing));
+        (settled, reading.join().unwrap())
+    });
+    assert!(sizes.windows(2).all(|pair| pair[0] < pair[1]), "{sizes:?}");
+    // Nobody was in anybody's way: all trades settled, and the whole log is read at its end.
+    let (whole, kept) = (replay(place, "").well().json(), replay(place, "--folder kept").well());
+    assert_eq!((&whole["legs"], &whole["supply"]), (&(2 + settled).into(), &"1000".into()));
+    assert_eq!(whole["statement"], kept.json()["statement"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

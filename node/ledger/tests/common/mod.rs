@@ -12,6 +12,7 @@
 )]
 
 pub mod chain;
+pub mod grants;
 
 use std::collections::BTreeMap;
 
