@@ -24,8 +24,9 @@ use sudare_disclosure::{
     DisclosureKey, DisclosureSecret, Field, Fields, KeyPurpose, Retirement, SectionKind,
 };
 use sudare_ledger::audit::{AuditError, Fault, ReadLeg, Replay};
-use sudare_ledger::leg::OpenError;
+use sudare_ledger::leg::{Leg, OpenError, TradeInfo};
 use sudare_ledger::log::Entry;
+use sudare_ledger::note::NoteId;
 use sudare_ledger::transaction::Window;
 
 const STEP_MS: u64 = 1_000;
@@ -39,12 +40,26 @@ const fn ending(until: u64) -> Window {
     Window { from: until - 30_000, until }
 }
 
-/// A log with one issue of known amounts after the other.
+/// A log of issues of known amounts and of transfers of what they made.
 struct Log {
     asset: Asset,
     entries: Vec<Entry>,
-    amounts: Vec<u64>,
+    made: Vec<Made>,
+    /// Notes that live, with whose they are.
+    held: Vec<(u8, Held)>,
     rng: ChaCha20Rng,
+}
+
+/// What was made of a leg.
+struct Made {
+    epoch: u32,
+    amount: u64,
+    /// Whether its memo says another amount.
+    lie: bool,
+    senders: Vec<Encoded>,
+    receiver: Encoded,
+    spends: Vec<NoteId>,
+    trade: TradeInfo,
 }
 
 impl Log {
@@ -52,22 +67,49 @@ impl Log {
         let mut rng = rng(seed);
         let asset = Asset::new("JP0000000001", epochs, &mut rng);
         let entries = vec![Entry::Terms(asset.signed())];
-        Self { asset, entries, amounts: Vec::new(), rng }
+        Self { asset, entries, made: Vec::new(), held: Vec::new(), rng }
     }
 
-    /// Appends an issue under an epoch's keys; with `lie` its memo says another amount.
+    /// Appends an issue to account 1 under an epoch's keys; with `lie` its memo says another amount.
     fn issue(&mut self, epoch: u32, window: Window, amount: u64, lie: bool) {
-        let rng = &mut self.rng;
-        let to = Holder::new(1).slot(&self.asset, epoch, rng);
+        let to = Holder::new(1).slot(&self.asset, epoch, &mut self.rng);
+        self.append(1, Plan::issue(vec![(to, amount)]), window, lie);
+    }
+
+    /// Appends a transfer of the last two notes, at most, to account 2 under an epoch's keys.
+    fn transfer(&mut self, epoch: u32, window: Window, lie: bool) {
+        let to = Holder::new(2).slot(&self.asset, epoch, &mut self.rng);
+        let from = self.held.len().saturating_sub(2);
+        let spends: Vec<Held> = self.held[from..].iter().map(|(_, held)| held.clone()).collect();
+        let amount = spends.iter().map(|held| held.opening.value).sum();
+        self.append(2, Plan::transfer(spends, vec![(to, amount)]), window, lie);
+    }
+
+    fn append(&mut self, who: u8, mut plan: Plan, window: Window, lie: bool) {
+        plan.trade.trade_id = text(&format!("T-{}", self.made.len()));
+        let (to, amount) = plan.pays[0].clone();
         let mut contents = BTreeMap::new();
         if lie {
             let other = encode(&(amount + 1, Secret(Scalar::ONE)));
             contents.insert(SectionKind::Opening(0), other);
         }
-        let draft = Plan::issue(vec![(to, amount)]).draft_with(&self.asset, &contents, rng);
-        let leg = finalise(draft.prove(rng), &[], window, rng);
-        self.entries.push(Entry::Leg(Box::new(leg)));
-        self.amounts.push(amount);
+        let draft = plan.draft_with(&self.asset, &contents, &mut self.rng);
+        let leg = draft.prove(&mut self.rng);
+        let entry = finalise(leg, &plan.spends, window, &mut self.rng);
+        self.entries.push(Entry::Leg(Box::new(entry)));
+        let spent = self.held.split_off(self.held.len() - plan.spends.len());
+        let account = |who: u8| Holder::new(who).account(&self.asset);
+        self.made.push(Made {
+            epoch: plan.epoch,
+            amount,
+            lie,
+            senders: spent.iter().map(|(who, _)| account(*who)).collect(),
+            receiver: account(who),
+            spends: spent.iter().map(|(_, held)| held.note.id()).collect(),
+            trade: plan.trade,
+        });
+        let opening = draft.openings[0].clone();
+        self.held.push((who, held(&self.asset, &to.slot, opening, to.secrets)));
     }
 
     /// Reads the log with these keys; amounts behind memos that lie are found among those that there are.
@@ -78,64 +120,102 @@ impl Log {
             replay.push(index as u64, bytes)?;
         }
         finish(replay, &checkpoint, &mut |point, bound| {
-            let is = |value: &&u64| Encoded::of(&(B * Scalar::from(**value))) == *point;
-            self.amounts.iter().find(is).copied().filter(|value| *value <= bound)
+            let is = |value: &u64| Encoded::of(&(B * Scalar::from(*value))) == *point;
+            self.made.iter().map(|made| made.amount).find(is).filter(|value| *value <= bound)
         })
     }
 }
 
-/// What a replay read of a leg, by field.
-fn read(leg: &ReadLeg) -> [bool; 3] {
-    assert_eq!(leg.sender.is_some(), leg.receivers.is_some());
-    [leg.amounts.is_some(), leg.receivers.is_some(), leg.trade.is_some()]
+/// Of a leg was read what was made of it, as far as `has` says, and nothing else.
+fn assert_read(leg: &ReadLeg, made: &Made, has: impl Fn(Field) -> bool) {
+    assert_eq!(leg.amounts, has(Field::Amounts).then(|| vec![made.amount]));
+    let parties = has(Field::Parties);
+    assert_eq!(leg.senders, parties.then(|| made.senders.clone()));
+    assert_eq!(leg.receivers, parties.then(|| vec![made.receiver]));
+    assert_eq!(leg.sender, parties.then(|| text("sender")));
+    assert_eq!(leg.trade, has(Field::Trade).then(|| made.trade.clone()));
+    // That nothing is spent is in clear.
+    let links = has(Field::Links) || made.spends.is_empty();
+    assert_eq!(leg.spends, links.then(|| made.spends.clone()));
+}
+
+/// Whoever ignores the policy and tries the key at every place of a leg opens what it has there and nothing else: memos by their
+/// content keys, amounts and accounts by their points, whatever candidates he has.
+fn assert_opens(leg: &Leg, made: &Made, key: &DisclosureSecret, has: impl Fn(Field) -> bool) {
+    let context = encode(&leg.header);
+    let opened = |ephemeral: &Encoded, one: &Encoded| key.decrypt(ephemeral, one).unwrap();
+    for section in leg.sections.iter() {
+        let field = match section.kind {
+            SectionKind::Opening(_) => Field::Amounts,
+            SectionKind::Parties => Field::Parties,
+            SectionKind::Trade => Field::Trade,
+            SectionKind::Links => Field::Links,
+            SectionKind::Snapshot => unreachable!("no leg has one"),
+        };
+        let messages = section.wraps.iter().map(|wrap| opened(&section.ephemeral, wrap));
+        let opens = messages.filter(|message| section.open(message, &context).is_ok()).count();
+        assert_eq!(opens, usize::from(has(field)), "{:?}", section.kind);
+    }
+    let count = |ephemeral: &Encoded, all: &[Encoded], expected: &Encoded| {
+        all.iter().filter(|one| Encoded::of(&opened(ephemeral, one)) == *expected).count()
+    };
+    let output = &leg.outputs[0];
+    let value = Encoded::of(&(B * Scalar::from(made.amount)));
+    let amounts = count(&output.ephemeral, &output.amounts, &value);
+    assert_eq!(amounts, usize::from(has(Field::Amounts)));
+    let slot = &output.slot.slot;
+    let mut parties = vec![count(&slot.ephemeral, &slot.identities, &made.receiver)];
+    for (input, sender) in leg.inputs.iter().zip(&made.senders) {
+        parties.push(count(&input.ephemeral, &input.identities, sender));
+    }
+    assert!(parties.iter().all(|found| *found == usize::from(has(Field::Parties))), "{parties:?}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Whatever the policy, the log and the truth of its memos.
     #[test]
     fn a_key_opens_exactly_its_fields_in_its_epoch_whether_memos_lie_or_not(
         policy in prop::collection::vec(prop::collection::vec(1u8..16, 1..3), 1..4),
-        legs in prop::collection::vec((0usize..4, 1u64..1_000, any::<bool>()), 1..4),
+        legs in prop::collection::vec((0usize..4, any::<bool>(), 1u64..1_000, any::<bool>()), 2..5),
         seed: u64,
     ) {
         let policy: Vec<Vec<Fields>> =
             policy.iter().map(|keys| keys.iter().map(|bits| fields_of(*bits)).collect()).collect();
         let epochs: Vec<&[Fields]> = policy.iter().map(Vec::as_slice).collect();
         let mut log = Log::new(&epochs, seed);
-        // In order of time, so that every leg is within its epoch.
-        let mut legs: Vec<(u32, u64, bool)> =
-            legs.into_iter().map(|(epoch, amount, lie)| ((epoch % policy.len()) as u32, amount, lie)).collect();
+        // In order of time, so that every leg is within its epoch. The last is a transfer.
+        let mut legs: Vec<_> = legs.iter().map(|leg| (leg.0 % policy.len(), leg)).collect();
         legs.sort_unstable();
-        for (epoch, amount, lie) in &legs {
-            let until = NOW + u64::from(*epoch) * EPOCH_MS + 60_000;
-            log.issue(*epoch, ending(until), *amount, *lie);
+        let last = legs.len() - 1;
+        for (number, (epoch, (_, moves, amount, lie))) in legs.into_iter().enumerate() {
+            let (epoch, until) = (epoch as u32, NOW + epoch as u64 * EPOCH_MS + 60_000);
+            if (*moves || number == last) && number > 0 {
+                log.transfer(epoch, ending(until), *lie);
+            } else {
+                log.issue(epoch, ending(until), *amount, *lie);
+            }
         }
         for (epoch, keys) in policy.iter().enumerate() {
             for (place, fields) in keys.iter().enumerate() {
                 let key = log.asset.key(epoch as u32, place + 1).clone();
                 let report = log.replay(vec![key.clone()]).unwrap();
-                for (leg, (of, amount, lie)) in report.read.iter().zip(&legs) {
-                    let own = *of as usize == epoch;
+                prop_assert_eq!(report.read.len(), log.made.len());
+                for (leg, made) in report.read.iter().zip(&log.made) {
+                    let own = made.epoch as usize == epoch;
                     let has = |field| own && fields.has(field);
-                    let expected = [Field::Amounts, Field::Parties, Field::Trade].map(has);
-                    prop_assert_eq!(read(leg), expected, "epoch {} key {}", epoch, place);
+                    assert_read(leg, made, has);
                     if has(Field::Amounts) {
-                        prop_assert_eq!(leg.amounts.as_deref(), Some(&[*amount][..]));
                         let found = report.false_memos.contains(&(leg.entry, 0));
-                        prop_assert_eq!(found, *lie, "a memo that lies is named by whoever reads amounts");
+                        prop_assert_eq!(found, made.lie, "a memo that lies is named by whoever reads amounts");
                     }
-                    // The library refuses the key where it is not in force, and its points open nothing.
                     let Entry::Leg(entry) = &log.entries[leg.entry as usize] else { unreachable!() };
+                    assert_opens(&entry.leg, made, &key, has);
+                    // The library refuses the key where it is not in force.
                     if !own {
-                        let refused = entry.leg.disclose(log.asset.epoch(*of), &key);
+                        let refused = entry.leg.disclose(log.asset.epoch(made.epoch), &key);
                         prop_assert_eq!(refused, Err(OpenError::Scope));
-                    }
-                    if !has(Field::Amounts) {
-                        let output = &entry.leg.outputs[0];
-                        for one in &output.amounts {
-                            prop_assert_eq!(key.amount_is(&output.ephemeral, one, *amount), Ok(false));
-                        }
                     }
                 }
             }
@@ -222,7 +302,8 @@ fn a_stolen_key_is_retired_by_itself_and_opens_nothing_that_comes_after() {
     // Nobody else retires it, nor is it left out.
     let refused = |next: &Asset, fault: &dyn Fn(&Fault) -> bool| {
         let entries = [log.entries.clone(), vec![Entry::Terms(next.signed())]].concat();
-        let log = Log { entries, asset: next.clone(), amounts: Vec::new(), rng: rng(1) };
+        let log =
+            Log { entries, asset: next.clone(), made: Vec::new(), held: Vec::new(), rng: rng(1) };
         let AuditError::Entry { entry: 2, fault: found } = log.replay(Vec::new()).unwrap_err()
         else {
             unreachable!("the version alone is wrong")
