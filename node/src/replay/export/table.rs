@@ -46,7 +46,6 @@ pub(super) struct Written {
 
 /// Writes a table's three files beside their final names, which they get when all of them are whole.
 pub(super) struct TableWriter {
-    name: String,
     columns: &'static [Column],
     csv: csv::Writer<Hashing>,
     json: Hashing,
@@ -67,9 +66,8 @@ impl TableWriter {
         csv.write_record(columns.iter().map(|(name, _)| name))?;
         let mut json = file("json")?;
         json.write_all(b"[")?;
-        let parquet = ParquetWriter::new(file("parquet")?, columns)?;
-        let (name, group) = (name.to_owned(), Vec::new());
-        Ok(Self { name, columns, csv, json, parquet, group, rows: 0 })
+        let parquet = ParquetWriter::new(file("parquet")?, name, columns)?;
+        Ok(Self { columns, csv, json, parquet, group: Vec::new(), rows: 0 })
     }
 
     /// Writes a row, a cell a column.
@@ -93,7 +91,7 @@ impl TableWriter {
         self.end_group()?;
         self.json.write_all(b"\n]\n")?;
         let csv = self.csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
-        let parquet = self.parquet.finish(&self.name)?;
+        let parquet = self.parquet.finish()?;
         [csv, self.json, parquet].into_iter().map(Hashing::finish).collect()
     }
 
