@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import codec
 import ed25519
 import leg
+import linear
+import relations
 import ristretto as group
 import sections
 import slot
@@ -25,6 +27,7 @@ from codec import Reader, bounded, option, text, u8, u32, u64
 
 MAGIC = b"sudare bundle 1\n"
 VERSION = u8(1)
+ACCOUNT_PROTOCOL = "sudare/account-packet/v1"
 
 
 class Broken(Exception):
@@ -51,17 +54,31 @@ def shown_snapshot(heading, entry, body, path, leaf, number, leaf_path, blinding
     return heading.encode() + place + proof + codec.scalar_bytes(blinding)
 
 
-def shown_account(begin, until, held, events):
+def shown_account(begin, until, held, events, own):
     """encode(ShownAccount) of encoded parts; `begin` is None if the period begins with the asset."""
-    return option(begin) + until + bounded(held, 16384) + bounded(events, 16384)
+    return option(begin) + until + bounded(held, 16384) + bounded(events, 16384) + bounded(own, 2)
+
+
+def own_leaves(address, begin, until, statements, key, draw):
+    """[encode(OwnLeaf)] of (account, locators X) of each snapshot, made with the account's `key`."""
+    on, own = relations.transcript(ACCOUNT_PROTOCOL, address + option(begin) + until), []
+    for account, locators in statements:
+        shared = group.encode(group.mul(key, group.decode(locators)))
+        proof, _ = relations.locator(account, locators, shared).prove(on, [key], draw.bytes32())
+        own.append(shared + proof)
+    return own
+
+
+def address(node, recipient, nonce, purpose, made_at, core, checkpoint):
+    """A packet's body up to its checkpoint."""
+    named = text(recipient, 140) + text(nonce, 64) + text(purpose, 140)
+    return VERSION + node.id + named + u64(made_at) + core.encode() + bounded(checkpoint, 60000)
 
 
 def packet(node, recipient, nonce, purpose, made_at, core, checkpoint, extends, shown, kind=0):
     """The file of a packet that `node`, with seed and id, signs."""
-    body = b"".join((
-        VERSION, node.id, text(recipient, 140), text(nonce, 64), text(purpose, 140), u64(made_at), core.encode(),
-        bounded(checkpoint, 60000), bounded(extends, 64), u8(kind), shown,
-    ))  # fmt: skip
+    head = address(node, recipient, nonce, purpose, made_at, core, checkpoint)
+    body = head + bounded(extends, 64) + u8(kind) + shown
     return MAGIC + u8(0) + body + codec.sign(node.seed, "sudare/packet/v1", body)
 
 
@@ -97,6 +114,7 @@ def _read(body, recipient, nonce, signature, asset, held):
         reader.number(8)
         core = _core(reader)
         text = b"".join(reader.bounded(60000, lambda one: one.take(1)))
+        head = taken(body, reader)
         extends = reader.bounded(64, lambda one: one.take(32))
         kind = reader.number(1)
         if kind > 1:
@@ -111,7 +129,7 @@ def _read(body, recipient, nonce, signature, asset, held):
     if names[1] != nonce:
         raise Broken("PKT-1", "for another nonce")
     under = _anchored(core, text, extends, asset, held)
-    return custodian, core, lambda core: content.read(core, under, custodian)
+    return custodian, core, lambda core: content.read(core, under, custodian, head)
 
 
 @dataclass
@@ -193,7 +211,7 @@ class Output:
         self.trade = reader.option(lambda one: one.take(32))
         codec.decode(self.receipt[32:33], lambda one: one.version(1))
 
-    def read(self, core, under, custodian):
+    def read(self, core, under, custodian, _address=None):
         time = self._final(core, under)
         header = self._one(leg.HEADER)
         if header[1][1:33] != core.network or header[1][33:65] != core.id:
@@ -305,12 +323,28 @@ class Account:
     """A ShownAccount."""
 
     def __init__(self, reader):
+        start = reader._data
         self.begin = reader.option(Snapshot)
         self.until = Snapshot(reader)
+        self.encoded = taken(start, reader)
         self.held = reader.bounded(16384, Output)
         self.events = reader.bounded(16384, _event)
+        self.own = reader.bounded(2, lambda one: (one.point(), read_linear(one)))
 
-    def read(self, core, under, custodian):
+    def _locate(self, address):
+        snapshots = [*([self.begin] if self.begin else []), self.until]
+        if len(self.own) != len(snapshots):
+            raise Broken("PKT-9", "not one proof a snapshot")
+        on = relations.transcript(ACCOUNT_PROTOCOL, address + self.encoded)
+        for one, (shared, proof) in zip(snapshots, self.own, strict=True):
+            if one.leaf.locator != snapshot.locator(one.leaf.account, shared):
+                raise Broken("PKT-9", "the leaf has another locator than the account")
+            try:
+                relations.locator(one.leaf.account, one.heading.locators, shared).verify(on, proof)
+            except (linear.Refused, group.DecodeError) as error:
+                raise Broken("PKT-9", str(error)) from error
+
+    def read(self, core, under, custodian, address):
         self.until.check(core, under)
         chain, first = (0, bytes(32)), 0
         if self.begin is not None:
@@ -320,6 +354,7 @@ class Account:
             chain, first = self.begin.leaf.chain, self.begin.entry
         if first >= self.until.entry:
             raise Broken("PKT-6", "the period ends before it begins")
+        self._locate(address)
         live, events = {}, []
         for output in self.held:
             _hold(live, output, output.read(core, under, custodian))
@@ -349,6 +384,18 @@ class Account:
             "from": None if self.begin is None else self.begin.heading.number, "until": self.until.heading.number,
             "opening": opening, "events": events, "closing": _sum(live), "entries": under.size,
         }  # fmt: skip
+
+
+def taken(start, reader):
+    """What the reader has taken since."""
+    return start[: len(start) - len(reader._data)]
+
+
+def read_linear(reader):
+    """A LinearProof."""
+    points = reader.bounded(linear.MAX_ITEMS, Reader.point)
+    scalars = reader.bounded(linear.MAX_ITEMS, Reader.scalar)
+    return linear.encode(points, [group.scalar_encode(z) for z in scalars])
 
 
 def _event(reader):

@@ -161,7 +161,7 @@ impl World {
     }
 
     fn refused(&self, packet: &Packet) -> PacketError {
-        packet.verify(&self.expects()).unwrap_err()
+        packet.verify(&self.expects(), &mut rng(1)).unwrap_err()
     }
 
     /// Bob's packet, with what is shown changed and signed by him.
@@ -203,8 +203,8 @@ fn a_packet_shows_the_output_as_the_ledger_has_it() {
     };
     let bundle = Bundle::Packet(Box::new(world.packet()));
     let Bundle::Packet(packet) = Bundle::parse(&bundle.to_bytes()).unwrap() else { unreachable!() };
-    assert_eq!(packet.verify(&world.expects()), Ok(expected.clone()));
-    assert_eq!(packet.verify(&world.holds(world.checkpoint(3))), Ok(expected));
+    assert_eq!(packet.verify(&world.expects(), &mut rng(1)), Ok(expected.clone()));
+    assert_eq!(packet.verify(&world.holds(world.checkpoint(3)), &mut rng(1)), Ok(expected));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_trade_that_is_not_disclosed_is_not_in_the_packet() {
     let shown = world.shown(1, 0, false);
     assert!(shown.components.section(SectionKind::Trade).is_err());
     let packet = world.body(shown).sign(&bob());
-    assert_eq!(output(packet.verify(&world.expects()).unwrap()).trade, None);
+    assert_eq!(output(packet.verify(&world.expects(), &mut rng(1)).unwrap()).trade, None);
     let Bundle::Packet(whole) =
         Bundle::parse(&Bundle::Packet(Box::new(world.packet())).to_bytes()).unwrap()
     else {
@@ -228,9 +228,9 @@ fn a_packet_for_somebody_else_or_another_nonce_is_not_taken_for_fresh() {
     let packet = world.packet();
     let other = Expected { recipient: "Another Audit".into(), ..world.expects() };
     let found = RECIPIENT.to_owned();
-    assert_eq!(packet.verify(&other), Err(PacketError::Recipient { found }));
+    assert_eq!(packet.verify(&other, &mut rng(1)), Err(PacketError::Recipient { found }));
     let other = Expected { nonce: "2031-07-19/2".into(), ..world.expects() };
-    assert_eq!(packet.verify(&other), Err(PacketError::Nonce));
+    assert_eq!(packet.verify(&other, &mut rng(1)), Err(PacketError::Nonce));
     // Who received it can't address it to the next one.
     let mut passed_on = packet.clone();
     passed_on.body.recipient = text("Another Audit");
@@ -259,19 +259,22 @@ fn a_packet_stands_on_the_checkpoint_that_its_recipient_holds() {
     let held = world.checkpoint(3);
     let asset = Asset::new("JP0000000002", &[&[]], &mut rng(1));
     let another = world.expects_under(Anchor::Asset(asset.terms.asset()));
-    assert_eq!(old.verify(&another), Err(PacketError::OtherAsset));
+    assert_eq!(old.verify(&another, &mut rng(1)), Err(PacketError::OtherAsset));
     let another = world.holds(checkpoint(&asset, 3, Hash::default()));
-    assert!(matches!(old.verify(&another), Err(PacketError::Checkpoint(_))));
+    assert!(matches!(old.verify(&another, &mut rng(1)), Err(PacketError::Checkpoint(_))));
 
     world.append(&[], &[(1, 5)], &BTreeMap::new());
     let longer = world.holds(world.checkpoint(4));
-    assert_eq!(old.verify(&longer), Err(PacketError::Stale { shown: 3, held: 4 }));
+    assert_eq!(old.verify(&longer, &mut rng(1)), Err(PacketError::Stale { shown: 3, held: 4 }));
     let shorter = world.holds(held.clone());
     let unjoined = world.packet();
-    assert_eq!(unjoined.verify(&shorter), Err(PacketError::NotJoined { shown: 4, held: 3 }));
+    assert_eq!(
+        unjoined.verify(&shorter, &mut rng(1)),
+        Err(PacketError::NotJoined { shown: 4, held: 3 })
+    );
     let mut body = unjoined.body;
     body.extends = world.tree.consistency(3, 4).unwrap();
-    assert_eq!(body.sign(&bob()).verify(&shorter).unwrap().checkpoint.size, 4);
+    assert_eq!(body.sign(&bob()).verify(&shorter, &mut rng(1)).unwrap().checkpoint.size, 4);
 }
 
 #[test]
@@ -280,7 +283,7 @@ fn a_registrar_with_two_histories_is_convicted_by_any_two_who_compare() {
     let packet = world.packet();
     let forged = checkpoint(&world.asset, 3, Hash([7; 32]));
     let held = world.holds(forged.clone());
-    assert_eq!(packet.verify(&held), Err(PacketError::Forked { size: 3 }));
+    assert_eq!(packet.verify(&held, &mut rng(1)), Err(PacketError::Forked { size: 3 }));
     let core = world.asset.terms.core.clone();
     let fork = Fork { core, one: world.checkpoint(3), other: forged };
     assert_eq!(fork.verify().unwrap().0, 3);
@@ -360,7 +363,7 @@ fn a_transaction_of_another_registrar_or_notary_is_not_shown_as_one_of_the_asset
         let key = if strange == 2 { bob() } else { registrar() };
         body.checkpoint = own.sign(&key.id(), |text| key.sign_raw(text)).unwrap();
         let anchor = Anchor::Asset(body.core.id());
-        let refused = body.sign(&bob()).verify(&world.expects_under(anchor));
+        let refused = body.sign(&bob()).verify(&world.expects_under(anchor), &mut rng(1));
         assert_eq!(refused, Err(PacketError::OtherLeg), "{strange}");
     }
 }
@@ -368,7 +371,7 @@ fn a_transaction_of_another_registrar_or_notary_is_not_shown_as_one_of_the_asset
 /// Whether a file holds for the recipient of these tests.
 fn holds(world: &World, file: &[u8]) -> bool {
     Bundle::parse(file).is_ok_and(|bundle| match bundle {
-        Bundle::Packet(packet) => packet.verify(&world.expects()).is_ok(),
+        Bundle::Packet(packet) => packet.verify(&world.expects(), &mut rng(1)).is_ok(),
         Bundle::Fork(fork) => fork.verify().is_ok() && fork.core == world.asset.terms.core,
         Bundle::Receipt(receipt) => receipt.verify_of(&world.asset.terms.core).is_ok(),
         Bundle::NodeFork(fork) => fork.verify().is_ok() && fork.node == notary().id(),
@@ -446,14 +449,14 @@ fn what_is_no_bundle_says_what_it_is_instead() {
 #[test]
 fn no_byte_that_the_custodian_itself_changes_makes_the_packet_say_something_else() {
     let world = World::new();
-    let honest = world.packet().verify(&world.expects()).unwrap();
+    let honest = world.packet().verify(&world.expects(), &mut rng(1)).unwrap();
     let shown = encode(&world.shown(1, 0, true));
     let (mut refused, mut the_same) = (0, 0);
     for at in 0..shown.len() {
         let mut changed = shown.clone();
         changed[at] ^= 1 << (at % 8);
         let Ok(changed) = decode::<ShownOutput>(&changed, "a test's output") else { continue };
-        match world.body(changed).sign(&bob()).verify(&world.expects()) {
+        match world.body(changed).sign(&bob()).verify(&world.expects(), &mut rng(1)) {
             // The leg's size and a component's place bind nothing by themselves: kind and number stand in the leaf.
             Ok(verified) => {
                 assert_eq!(verified, honest, "byte {at}");
@@ -479,7 +482,7 @@ fn every_byte_of_an_account_packet_counts() {
     let file = bytes(&vectors["accounts"]["accepted"][0]["file"]);
     assert_every_byte_counts(&file, |file| {
         let Ok(Bundle::Packet(packet)) = Bundle::parse(file) else { return false };
-        packet.verify(&expected).is_ok()
+        packet.verify(&expected, &mut rng(1)).is_ok()
     });
 }
 
@@ -498,7 +501,7 @@ fn packets_are_those_of_the_specification() {
         let expected = Expected { recipient: own("recipient"), nonce: own("nonce"), anchor };
         match Bundle::parse(&bytes(&case["file"])) {
             Ok(Bundle::Packet(packet)) => {
-                packet.verify(&expected).map_err(|error| error.to_string())
+                packet.verify(&expected, &mut rng(1)).map_err(|error| error.to_string())
             }
             Ok(other) => unreachable!("{}", other.name()),
             Err(error) => Err(error.to_string()),

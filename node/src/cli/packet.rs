@@ -5,6 +5,7 @@ mod account;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use rand_core::OsRng;
 use serde::Serialize;
 use sudare_api::packet::PacketView;
 use sudare_crypto::Encoded;
@@ -141,7 +142,7 @@ pub(super) async fn finish(
         None => Anchor::Asset(packet.body.core.id()),
     };
     let (recipient, nonce) = (args.recipient.clone(), args.nonce.clone());
-    let verified = packet.verify(&Expected { recipient, nonce, anchor });
+    let verified = packet.verify(&Expected { recipient, nonce, anchor }, &mut OsRng);
     let verified = verified.map_err(|error| Failure::CheckFailed(error.to_string()))?;
     let view = PacketView::of(&packet, &verified);
     let Body { recipient, purpose, .. } = packet.body.clone();

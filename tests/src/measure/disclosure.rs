@@ -234,9 +234,10 @@ fn add_packets(report: &mut Report, rounds: usize) -> Result<(), Failed> {
     let wrong = |error: &dyn std::fmt::Display| Failed::Wrong(error.to_string());
     let verify = || -> Result<(), Failed> {
         match Bundle::parse(&bytes) {
-            Ok(Bundle::Packet(packet)) => {
-                packet.verify(&expected).map(drop).map_err(|error| wrong(&error))
-            }
+            Ok(Bundle::Packet(packet)) => packet
+                .verify(&expected, &mut testing::rng(6))
+                .map(drop)
+                .map_err(|error| wrong(&error)),
             Ok(other) => Err(wrong(&other.name())),
             Err(error) => Err(wrong(&error)),
         }

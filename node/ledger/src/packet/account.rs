@@ -3,14 +3,22 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use rand_core::CryptoRngCore;
+use sudare_crypto::encoding::encode;
+use sudare_crypto::linear::LinearProof;
 use sudare_crypto::point::B_BLINDING;
-use sudare_crypto::{Bounded, Encoded, NodeId, RistrettoPoint, Secret};
+use sudare_crypto::proof::locator;
+use sudare_crypto::{
+    Bounded, Claims, Encoded, LedgerTranscript, Malformed, NodeId, RistrettoPoint, Secret, pairs,
+};
 use sudare_disclosure::AssetCore;
 
 use super::{PacketError, Place, ReadOutput, ShownOutput};
 use crate::note::NoteId;
-use crate::snapshot::{AccountEvent, Chain, Heading, SnapshotLeaf, SumPath, search_ends_at};
+use crate::snapshot::{self, AccountEvent, Chain, Heading, SnapshotLeaf, SumPath, search_ends_at};
 use crate::tree::Checkpoint;
+
+const TRANSCRIPT: &[u8] = b"sudare/account-packet/v1";
 
 /// The most events, and the most notes held at the beginning, of one packet.
 pub const ACCOUNT_EVENTS_MAX: usize = 16_384;
@@ -26,6 +34,17 @@ pub struct ShownAccount {
     pub held: Bounded<ShownOutput, ACCOUNT_EVENTS_MAX>,
     /// Every event between, in order.
     pub events: Bounded<ShownEvent, ACCOUNT_EVENTS_MAX>,
+    /// Of each snapshot, the first first, that its leaf is the account's: [`Body::locate`](super::Body::locate).
+    pub own: Bounded<OwnLeaf, 2>,
+}
+
+/// That a leaf stands where its account belongs, shown with the account's key.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct OwnLeaf {
+    /// `S = a*X`, of which the account's locator is a hash.
+    pub shared: Encoded,
+    /// That it is.
+    pub proof: LinearProof,
 }
 
 /// An account in a snapshot, with all that shows it.
@@ -97,10 +116,12 @@ pub enum ReadEvent {
 }
 
 /// What outputs are read under.
-struct Reader<'a> {
-    core: &'a AssetCore,
-    under: &'a Checkpoint,
-    custodian: NodeId,
+pub(super) struct Reader<'a> {
+    pub(super) core: &'a AssetCore,
+    pub(super) under: &'a Checkpoint,
+    pub(super) custodian: NodeId,
+    /// What the packet says of itself, encoded.
+    pub(super) address: &'a [u8],
 }
 
 /// Notes of an account as a reader follows them.
@@ -110,7 +131,7 @@ struct Holding {
 }
 
 impl ShownAccount {
-    /// Checks both snapshots and that `custodian` shows every event between them, and reads the events.
+    /// Checks both snapshots and that the custodian shows every event between them, and reads the events.
     ///
     /// Enforces [PKT-6]: the events lead from the one chain to the other, so none is missing, added or out of order. Enforces
     /// [PKT-7]: what is held at both ends is what the snapshots commit to.
@@ -118,17 +139,16 @@ impl ShownAccount {
     /// # Errors
     ///
     /// [`PacketError`].
-    pub fn read(
+    pub(super) fn read(
         &self,
-        core: &AssetCore,
-        under: &Checkpoint,
-        custodian: NodeId,
+        reader: &Reader<'_>,
+        rng: &mut impl CryptoRngCore,
     ) -> Result<ReadAccount, PacketError> {
         let account = self.until.leaf.account;
-        self.until.check(core, under)?;
+        self.until.check(reader.core, reader.under)?;
         let (mut chain, mut from) = (Chain::default(), 0);
         if let Some(snapshot) = &self.from {
-            snapshot.check(core, under)?;
+            snapshot.check(reader.core, reader.under)?;
             if snapshot.leaf.account != account {
                 return Err(PacketError::OtherAccount);
             }
@@ -137,7 +157,7 @@ impl ShownAccount {
         if from >= self.until.place.entry {
             return Err(PacketError::Period);
         }
-        let reader = Reader { core, under, custodian };
+        self.check_own(reader.address, rng)?;
         let mut holding = Holding::default();
         for shown in self.held.iter() {
             holding.add(shown, &reader.read(shown)?)?;
@@ -150,7 +170,7 @@ impl ShownAccount {
         let opening = holding.sum();
         let mut events = Vec::with_capacity(self.events.len());
         for event in self.events.iter() {
-            let (event, read) = holding.follow(event, &reader)?;
+            let (event, read) = holding.follow(event, reader)?;
             chain = chain.after(&event);
             events.push(read);
         }
@@ -169,6 +189,55 @@ impl ShownAccount {
             events,
             closing,
         })
+    }
+}
+
+impl ShownAccount {
+    /// The snapshots, in order.
+    fn snapshots(&self) -> Vec<&ShownSnapshot> {
+        self.from.iter().chain([&self.until]).collect()
+    }
+
+    /// Everything that the leaves' proofs are made for: a proof is for one packet, of these two snapshots.
+    fn transcript(&self, address: &[u8]) -> LedgerTranscript {
+        let shown = encode(&(&self.from, &self.until));
+        LedgerTranscript::new(TRANSCRIPT, &[address, &shown].concat())
+    }
+
+    /// Shows with the account's key that the leaves are where the account belongs.
+    pub(super) fn locate(
+        &mut self,
+        address: &[u8],
+        key: &Secret,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<(), Malformed> {
+        let mut transcript = self.transcript(address);
+        let mut own = Vec::new();
+        for snapshot in self.snapshots() {
+            let shared = Encoded::of(&(snapshot.heading.locators.decompress()? * key.0));
+            let statement = snapshot.located(shared);
+            let proof = locator::prove(&statement, key, &mut transcript, rng)?;
+            own.push(OwnLeaf { shared, proof });
+        }
+        self.own = own.try_into()?;
+        Ok(())
+    }
+
+    /// Enforces [PKT-9]: of all leaves of a snapshot the one that is shown is where the search for the account ends, so there is no
+    /// other of it.
+    fn check_own(&self, address: &[u8], rng: &mut impl CryptoRngCore) -> Result<(), PacketError> {
+        let mut transcript = self.transcript(address);
+        let mut claims = Claims::new();
+        let snapshots = self.snapshots();
+        for (snapshot, own) in pairs(&snapshots, &self.own).ok_or(PacketError::OtherLeaf)? {
+            if snapshot.leaf.locator != snapshot::locator(&snapshot.leaf.account, &own.shared) {
+                return Err(PacketError::OtherLeaf);
+            }
+            let statement = snapshot.located(own.shared);
+            locator::verify(&statement, &own.proof, &mut transcript, &mut claims)
+                .map_err(|_| PacketError::OtherLeaf)?;
+        }
+        claims.accept(rng).map_err(|_| PacketError::OtherLeaf)
     }
 }
 
@@ -191,6 +260,11 @@ impl ReadAccount {
 }
 
 impl ShownSnapshot {
+    /// That `shared` is the account's, as who holds the account's key shows it.
+    fn located(&self, shared: Encoded) -> locator::Statement {
+        locator::Statement { key: self.leaf.account, base: self.heading.locators, shared }
+    }
+
     /// Checks that the snapshot is of this asset and in the log, and that the account's leaf is in it.
     fn check(&self, core: &AssetCore, under: &Checkpoint) -> Result<(), PacketError> {
         let Heading { network, asset, leaves, root, .. } = &self.heading;

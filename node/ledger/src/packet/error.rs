@@ -91,6 +91,11 @@ pub enum PacketError {
     /// The account's leaf is not in the snapshot.
     #[error("[SNP-4] the account is not in the snapshot as the packet has it: refuse the packet")]
     Leaf,
+    /// Nothing shows that a leaf is where the account belongs.
+    #[error(
+        "[PKT-9] nothing shows that a snapshot's leaf in the packet is the account's own, and that it has no other there: refuse the packet"
+    )]
+    OtherLeaf,
     /// The snapshots are of two accounts.
     #[error("[PKT-6] the period begins with one account and ends with another: refuse the packet")]
     OtherAccount,

@@ -11,14 +11,16 @@ mod leg;
 mod output;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::{Version, encode};
-use sudare_crypto::{NodeId, NodeKey, NodeSignature, Text};
+use sudare_crypto::{Malformed, NodeId, NodeKey, NodeSignature, Secret, Text};
 use sudare_disclosure::{AssetCore, AssetId};
 
 use crate::tree::{Checkpoint, ConsistencyProof, SignedCheckpoint};
 
 pub use account::{
-    ACCOUNT_EVENTS_MAX, ReadAccount, ReadEvent, ShownAccount, ShownEvent, ShownSnapshot, still_held,
+    ACCOUNT_EVENTS_MAX, OwnLeaf, ReadAccount, ReadEvent, ShownAccount, ShownEvent, ShownSnapshot,
+    still_held,
 };
 pub use error::PacketError;
 pub use fork::{Fork, ForkError, NodeFork, node_log};
@@ -111,6 +113,28 @@ pub enum Shown {
 }
 
 impl Body {
+    /// Shows with the account's key that the leaves of an account packet are the account's own; last before it is signed. Of
+    /// other packets there is nothing to show.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if a point does not decode.
+    pub fn locate(&mut self, key: &Secret, rng: &mut impl CryptoRngCore) -> Result<(), Malformed> {
+        let address = self.address();
+        match &mut self.content {
+            Content::Account(shown) => shown.locate(&address, key, rng),
+            Content::Transfer(_) => Ok(()),
+        }
+    }
+
+    /// What it says of itself, encoded: everything before [`Body::extends`].
+    fn address(&self) -> Vec<u8> {
+        let Self {
+            version, custodian, recipient, nonce, purpose, made_at, core, checkpoint, ..
+        } = self;
+        encode(&((version, custodian, recipient, nonce), (purpose, made_at, core, checkpoint)))
+    }
+
     /// Signs the packet.
     #[must_use]
     pub fn sign(self, key: &NodeKey) -> Packet {
@@ -122,12 +146,17 @@ impl Body {
 impl Packet {
     /// Verifies everything from the packet's bytes and what the recipient knows.
     ///
-    /// Enforces [PKT-1]: it is signed by its custodian, for this recipient and this nonce.
+    /// Enforces [PKT-1]: it is signed by its custodian, for this recipient and this nonce. Draw `rng` from entropy that its maker
+    /// did not know.
     ///
     /// # Errors
     ///
     /// [`PacketError`], the first that applies.
-    pub fn verify(&self, expected: &Expected) -> Result<Verified, PacketError> {
+    pub fn verify(
+        &self,
+        expected: &Expected,
+        rng: &mut impl CryptoRngCore,
+    ) -> Result<Verified, PacketError> {
         let body = &self.body;
         body.custodian
             .verify(SIGNING, &encode(body), &self.signature)
@@ -148,7 +177,9 @@ impl Packet {
                 Shown::Output(Box::new(output))
             }
             Content::Account(shown) => {
-                Shown::Account(Box::new(shown.read(&body.core, &checkpoint, body.custodian)?))
+                let (core, under, custodian) = (&body.core, &checkpoint, body.custodian);
+                let reader = account::Reader { core, under, custodian, address: &body.address() };
+                Shown::Account(Box::new(shown.read(&reader, rng)?))
             }
         };
         Ok(Verified { asset: body.core.id(), checkpoint, shown })

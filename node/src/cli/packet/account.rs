@@ -1,6 +1,7 @@
 //! `sudare packet account`: one account between two register snapshots.
 
 use clap::Args;
+use rand_core::OsRng;
 use sudare_crypto::encoding::decode;
 use sudare_crypto::{Bounded, Encoded, NodeId};
 use sudare_disclosure::{AssetId, SignedTerms};
@@ -77,7 +78,8 @@ pub(super) async fn run(args: AccountArgs, output: &Output) -> Result<(), Failur
     let account = source.account;
     let shown = source.shown(args.from, args.until).await?;
     let content = Content::Account(Box::new(shown));
-    let body = address(&connection, &args.address, &terms, checkpoint, content).await?;
+    let mut body = address(&connection, &args.address, &terms, checkpoint, content).await?;
+    body.locate(&source.seed.account(asset), &mut OsRng)?;
     finish(&connection, body, (account, Disclosed::Account), &args.address, output).await
 }
 
@@ -118,7 +120,7 @@ impl Source<'_> {
         };
         let held = Bounded::new(held).map_err(too_many)?;
         let events = Bounded::new(shown).map_err(too_many)?;
-        Ok(ShownAccount { from, until, held, events })
+        Ok(ShownAccount { from, until, held, events, own: Bounded::default() })
     }
 
     async fn snapshot(&self, number: Option<u32>) -> Result<ShownSnapshot, Failure> {

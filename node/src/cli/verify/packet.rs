@@ -1,5 +1,6 @@
 //! Disclosure packets.
 
+use rand_core::OsRng;
 use sudare_api::packet::{
     AccountPacketView, CheckpointView, EventView, OutputView, PacketView, SnapshotView,
 };
@@ -19,7 +20,7 @@ pub(super) fn verify(args: &VerifyArgs, packet: &Packet, output: &Output) -> Res
             "a packet is verified with --recipient and --nonce: who you are, and the nonce that you gave its custodian".into(),
         ));
     };
-    let verified = packet.verify(&Expected { recipient, nonce, anchor: anchor(args)? });
+    let verified = packet.verify(&Expected { recipient, nonce, anchor: anchor(args)? }, &mut OsRng);
     let verified = verified.map_err(|error| failed(&args.file, error))?;
     if let Shown::Account(account) = &verified.shown {
         let covers = account.covers(args.from, args.until);

@@ -1,20 +1,20 @@
 //! Account packets made of what a registrar gives: whole, for their recipient alone, and nothing left out passes.
 
 use sudare_crypto::encoding::{Version, decode, encode};
-use sudare_crypto::point::B;
-use sudare_crypto::{Encoded, NodeKey, Scalar, Secret};
+use sudare_crypto::point::{B, B_BLINDING};
+use sudare_crypto::{Bounded, Encoded, Hash, NodeKey, Scalar, Secret};
 
 use super::super::{Instruction, Registrar};
 use super::World;
 use crate::log::Entry;
 use crate::messages::Settlement;
 use crate::packet::{
-    Anchor, Body, Content, Expected, Packet, PacketError, ReadAccount, ReadEvent, Shown,
-    ShownAccount, ShownEvent, ShownOutput, ShownSnapshot, Verified, still_held,
+    Anchor, Body, Content, Expected, OwnLeaf, Packet, PacketError, Place, ReadAccount, ReadEvent,
+    Shown, ShownAccount, ShownEvent, ShownOutput, ShownSnapshot, Verified, still_held,
 };
-use crate::snapshot::{AccountEvent, Chain};
-use crate::testing::text;
-use crate::tree::{Checkpoint, ConsistencyProof, SignedCheckpoint};
+use crate::snapshot::{AccountEvent, Chain, Heading, SnapshotLeaf, SnapshotSeed, SumPath, locator};
+use crate::testing::{rng, text};
+use crate::tree::{Checkpoint, ConsistencyProof, MemoryTree, SignedCheckpoint};
 
 const RECIPIENT: &str = "Example Audit";
 const NONCE: &str = "n-1";
@@ -86,11 +86,28 @@ fn shown(world: &World, name: &str, from: Option<u32>, until: Option<u32>) -> Sh
     let all = events(world, name);
     let held: Vec<_> = still_held(&all[..begin]).iter().map(|event| output(world, event)).collect();
     let events: Vec<_> = all[begin..].iter().map(|event| shown_event(world, event)).collect();
-    ShownAccount { from, until, held: held.try_into().unwrap(), events: events.try_into().unwrap() }
+    let (held, events) = (held.try_into().unwrap(), events.try_into().unwrap());
+    ShownAccount { from, until, held, events, own: Bounded::default() }
+}
+
+/// The key of the account that is shown, if it is alice's or anna's.
+fn key(world: &World, shown: &ShownAccount) -> Secret {
+    let of = |name: &&str| world.a.account(world.asset(), name) == shown.until.leaf.account;
+    let name = ["alice", "anna"].into_iter().find(of).unwrap_or("alice");
+    world.a.investor(name).account(world.asset())
 }
 
 fn packet(world: &World, by: &NodeKey, shown: ShownAccount) -> Packet {
-    let body = Body {
+    let key = key(world, &shown);
+    let mut body = body(world, by, shown);
+    // Where what was changed is no point, nothing is shown of the leaf.
+    let _ = body.locate(&key, &mut rng(2));
+    body.sign(by)
+}
+
+/// A packet to which nothing is added but its signature.
+fn body(world: &World, by: &NodeKey, shown: ShownAccount) -> Body {
+    Body {
         version: Version,
         custodian: by.id(),
         recipient: text(RECIPIENT),
@@ -101,8 +118,7 @@ fn packet(world: &World, by: &NodeKey, shown: ShownAccount) -> Packet {
         checkpoint: checkpoint(world, size(world)),
         extends: ConsistencyProof::default(),
         content: Content::Account(Box::new(shown)),
-    };
-    body.sign(by)
+    }
 }
 
 fn expected(world: &World) -> Expected {
@@ -111,7 +127,7 @@ fn expected(world: &World) -> Expected {
 }
 
 fn verify(world: &World, shown: ShownAccount) -> Result<ReadAccount, PacketError> {
-    let verified = packet(world, &world.a.key, shown).verify(&expected(world))?;
+    let verified = packet(world, &world.a.key, shown).verify(&expected(world), &mut rng(1))?;
     let Verified { shown: Shown::Account(account), .. } = verified else { panic!("no account") };
     Ok(*account)
 }
@@ -158,11 +174,11 @@ fn an_account_packet_shows_the_whole_account_to_its_recipient_alone() {
 
     let sent = packet(&world, &world.a.key, shown(&world, "alice", Some(0), None));
     let other = Expected { recipient: "Another Audit".into(), ..expected(&world) };
-    assert!(matches!(sent.verify(&other), Err(PacketError::Recipient { .. })));
+    assert!(matches!(sent.verify(&other, &mut rng(1)), Err(PacketError::Recipient { .. })));
     let other = Expected { nonce: "n-2".into(), ..expected(&world) };
-    assert_eq!(sent.verify(&other), Err(PacketError::Nonce));
+    assert_eq!(sent.verify(&other, &mut rng(1)), Err(PacketError::Nonce));
     let foreign = packet(&world, &world.b.key, shown(&world, "alice", Some(0), None));
-    assert_eq!(foreign.verify(&expected(&world)), Err(PacketError::OtherCustodian));
+    assert_eq!(foreign.verify(&expected(&world), &mut rng(1)), Err(PacketError::OtherCustodian));
 }
 
 #[test]
@@ -258,6 +274,122 @@ fn snapshots_of_another_account_log_or_order_are_refused() {
     assert_eq!(leaf(|it| it.heading.asset.0.0[0] ^= 1), PacketError::OtherSnapshot);
 }
 
+/// What is found of a packet whose proofs of leaves were changed after they were made.
+fn own(world: &World, change: impl FnOnce(&mut Vec<OwnLeaf>)) -> Result<(), PacketError> {
+    let mut body = packet(world, &world.a.key, shown(world, "alice", Some(0), None)).body;
+    let Content::Account(account) = &mut body.content else { panic!("no account") };
+    let mut own = account.own.to_vec();
+    change(&mut own);
+    account.own = own.try_into().unwrap();
+    body.sign(&world.a.key).verify(&expected(world), &mut rng(1)).map(drop)
+}
+
+#[test]
+fn a_leaf_is_shown_to_be_the_accounts_own_with_its_key_for_one_packet() {
+    let world = world();
+    assert_eq!(own(&world, |_| ()), Ok(()));
+    let refused = Err(PacketError::OtherLeaf);
+    // None, too few, in another order, another point, another proof.
+    let changes: [fn(&mut Vec<OwnLeaf>); 6] = [
+        Vec::clear,
+        |own| drop(own.pop()),
+        |own| own.swap(0, 1),
+        |own| own[1].shared = own[0].shared,
+        |own| own[0].proof = own[1].proof.clone(),
+        |own| own[1].proof = own[0].proof.clone(),
+    ];
+    for change in changes {
+        assert_eq!(own(&world, change), refused);
+    }
+    // Made in another packet: for somebody else, another nonce, purpose or time, by another node, under another checkpoint, or for
+    // another period.
+    let changes: [&dyn Fn(&mut Body); 8] = [
+        &|body| body.recipient = text("Another Audit"),
+        &|body| body.nonce = text("n-2"),
+        &|body| body.purpose = text("another purpose"),
+        &|body| body.made_at += 1,
+        &|body| body.custodian = world.b.key.id(),
+        &|body| body.core.nonce[0] ^= 1,
+        &|body| body.checkpoint = checkpoint(&world, size(&world) - 1),
+        &|body| {
+            let Content::Account(account) = &mut body.content else { panic!("no account") };
+            account.from.as_mut().unwrap().number ^= 1;
+        },
+    ];
+    let alice = world.a.investor("alice").account(world.asset());
+    for (number, change) in changes.iter().enumerate() {
+        let shown = shown(&world, "alice", Some(0), None);
+        let mut other = body(&world, &world.a.key, shown.clone());
+        change(&mut other);
+        other.locate(&alice, &mut rng(3)).unwrap();
+        let Content::Account(account) = other.content else { panic!("no account") };
+        let moved = own(&world, |own| *own = account.own.to_vec());
+        assert_eq!(moved, refused, "change {number}");
+    }
+    // Nobody without the account's key makes one.
+    let mut body = body(&world, &world.a.key, shown(&world, "alice", Some(0), None));
+    let anna = world.a.investor("anna").account(world.asset());
+    body.locate(&anna, &mut rng(4)).unwrap();
+    let by = body.sign(&world.a.key).verify(&expected(&world), &mut rng(1));
+    assert_eq!(by, Err(PacketError::OtherLeaf));
+}
+
+/// A log of a registrar that lies, whose one snapshot has a leaf of alice's that says that nothing ever happened, with this locator.
+fn lie(world: &World, locator: impl Fn(&SnapshotSeed, &Encoded) -> Hash) -> Body {
+    let account = world.a.account(world.asset(), "alice");
+    let seed = SnapshotSeed::random(&mut rng(5));
+    let leaf = SnapshotLeaf {
+        version: Version,
+        salt: [5; 32],
+        account,
+        chain: Chain::default(),
+        holding: Encoded::of(&(*B_BLINDING * seed.blinding(&account).0)),
+        locator: locator(&seed, &account),
+    };
+    let honest = snapshot(world, "alice", None).unwrap();
+    let heading = Heading {
+        leaves: 1,
+        locators: seed.locating().public(),
+        root: leaf.node(),
+        ..honest.heading
+    };
+    let entry = heading.leaf(Hash::default()).hash();
+    let tree = MemoryTree::from_leaves(&[Hash::default(), entry]).unwrap();
+    let place = Place { entry: 1, body: Hash::default(), path: tree.inclusion(1, 2).unwrap() };
+    let (blinding, path) = (seed.blinding(&account), SumPath::default());
+    let until = ShownSnapshot { heading, place, leaf, number: 0, path, blinding };
+    let (held, events) = (Bounded::default(), Bounded::default());
+    let shown = ShownAccount { from: None, until, held, events, own: Bounded::default() };
+    let origin = crate::registrar::origin(world.net.id, world.asset()).unwrap();
+    let forged = Checkpoint { origin, size: 2, root: tree.root(2).unwrap() };
+    let registrar = &world.net.registrar;
+    let checkpoint = forged.sign(&registrar.id(), |text| registrar.sign_raw(text)).unwrap();
+    Body { checkpoint, ..body(world, &world.a.key, shown) }
+}
+
+#[test]
+fn a_second_leaf_that_registrar_and_custodian_make_of_an_account_is_nowhere_accepted() {
+    let world = world();
+    let verify = |mut body: Body| {
+        let key = world.a.investor("alice").account(world.asset());
+        body.locate(&key, &mut rng(6)).unwrap();
+        body.sign(&world.a.key).verify(&expected(&world), &mut rng(1)).map(drop)
+    };
+    // Wherever they put it but where the search for the account ends.
+    let elsewhere = lie(&world, |_, _| Hash([7; 32]));
+    assert_eq!(verify(elsewhere), Err(PacketError::OtherLeaf));
+    let others = |seed: &SnapshotSeed, _: &Encoded| {
+        let anna = world.a.account(world.asset(), "anna");
+        locator(&anna, &Encoded::of(&(anna.decompress().unwrap() * seed.locating().0)))
+    };
+    assert_eq!(verify(lie(&world, others)), Err(PacketError::OtherLeaf));
+    // There it is the only one, and as a lie it is for a replay to find ([SNP-3]).
+    let there = |seed: &SnapshotSeed, account: &Encoded| {
+        locator(account, &Encoded::of(&(account.decompress().unwrap() * seed.locating().0)))
+    };
+    assert_eq!(verify(lie(&world, there)), Ok(()));
+}
+
 #[test]
 fn an_account_packet_of_a_forked_or_older_log_is_refused() {
     let world = world();
@@ -270,11 +402,17 @@ fn an_account_packet_of_a_forked_or_older_log_is_refused() {
         let fork = fork.sign(&registrar.id(), |text| registrar.sign_raw(text)).unwrap();
         Expected { anchor: Anchor::Checkpoint(Box::new(fork)), ..expected(&world) }
     };
-    let root = sudare_crypto::Hash([9; 32]);
-    assert_eq!(sent.verify(&other(size, root)), Err(PacketError::Forked { size }));
+    let root = Hash([9; 32]);
+    assert_eq!(sent.verify(&other(size, root), &mut rng(1)), Err(PacketError::Forked { size }));
     let held = size + 1;
-    assert_eq!(sent.verify(&other(held, root)), Err(PacketError::Stale { shown: size, held }));
-    assert!(matches!(sent.verify(&other(size - 1, root)), Err(PacketError::NotJoined { .. })));
+    assert_eq!(
+        sent.verify(&other(held, root), &mut rng(1)),
+        Err(PacketError::Stale { shown: size, held })
+    );
+    assert!(matches!(
+        sent.verify(&other(size - 1, root), &mut rng(1)),
+        Err(PacketError::NotJoined { .. })
+    ));
 }
 
 #[test]
