@@ -17,7 +17,8 @@ use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::linear::{self, LinearProof, Relation, Row};
 use sudare_crypto::point::{B_BLINDING_ENCODED, B_ENCODED, G_ENCODED};
 use sudare_crypto::proof::{
-    amount, balance, holder, links, locator, owner, possession, range, spend, statement, tag, wrap,
+    amount, balance, equality, holder, links, locator, owner, possession, range, spend, statement,
+    tag, wrap,
 };
 use sudare_crypto::{
     Bounded, Claims, Encoded, Hash, LedgerTranscript, NodeId, NodeKey, NodeSignature, Scalar,
@@ -216,6 +217,7 @@ fn verify(case: &Value) -> Result<Option<LedgerTranscript>, &'static str> {
         "STM" => statement::verify(&totals_of(public)?, &proof()?, &mut on, &mut claims),
         "HLD" => holder::verify(&holder_of(public)?, &proof()?, &mut on, &mut claims),
         "LOC" => locator::verify(&locator_of(public)?, &proof()?, &mut on, &mut claims),
+        "EQL" => equality::verify(&equality_of(public)?, &proof()?, &mut on, &mut claims),
         "LNK" => links::verify(&links_of(public)?, &proof()?, &mut on, &mut claims),
         "WRP" => wrap::verify(&wrap_of(public)?, &proof()?, &mut on, &mut claims),
         "POP" => possession::verify(&possession_of(public)?, &proof()?, &mut claims),
@@ -269,6 +271,12 @@ fn prove(case: &Value) -> Vec<u8> {
             let y = Secret(scalar(&witness["y"]));
             locator::prove(&locator_of(public).unwrap(), &y, &mut on, rng)
         }
+        "EQL" => {
+            let part = |name: &str| Secret(scalar(&witness[name]));
+            let (mask, value, blinding) = (part("z"), part("m"), part("n"));
+            let witness = equality::Witness { mask, value, blinding };
+            equality::prove(&equality_of(public).unwrap(), &witness, &mut on, rng)
+        }
         "LNK" => {
             let (s, d) = (column("s"), column("d"));
             let of = |i: usize| links::Witness { owner_blinding: s[i], rerandomisation: d[i] };
@@ -317,6 +325,7 @@ fn statement(case: &Value) -> Vec<u8> {
         "STM" => encode(&totals_of(public).unwrap()),
         "HLD" => encode(&holder_of(public).unwrap()),
         "LOC" => encode(&locator_of(public).unwrap()),
+        "EQL" => encode(&equality_of(public).unwrap()),
         "LNK" => encode(&links_of(public).unwrap()),
         "WRP" => encode(&wrap_of(public).unwrap()),
         "POP" => encode(&possession_of(public).unwrap()),
@@ -407,6 +416,13 @@ fn totals_of(public: &Value) -> Result<statement::Statement, &'static str> {
 fn locator_of(public: &Value) -> Result<locator::Statement, &'static str> {
     let part = |name: &str| point(&public[name]);
     Ok(locator::Statement { key: part("key")?, base: part("base")?, shared: part("shared")? })
+}
+
+fn equality_of(public: &Value) -> Result<equality::Statement, &'static str> {
+    let part = |name: &str| point(&public[name]);
+    let (mask, product) = (part("mask")?, part("product")?);
+    let masked = equality::Masked { mask, product, difference: part("difference")? };
+    Ok(equality::Statement { left: part("left")?, right: part("right")?, masked })
 }
 
 fn holder_of(public: &Value) -> Result<holder::Statement, &'static str> {

@@ -8,10 +8,10 @@ use sudare_ledger::access::{
     SignedGrant, Use,
 };
 use sudare_ledger::audit::{Instruction, Regulator};
-use sudare_ledger::custodian;
 use sudare_ledger::kv::Kv;
 use sudare_ledger::messages::Reason;
 use sudare_ledger::role::Role;
+use sudare_ledger::{custodian, registrar};
 
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
@@ -104,7 +104,7 @@ pub async fn permit(
     Ok((shown, permit))
 }
 
-/// Has the custodian's node record what is about to be handed out; the entry is on its disk, and shown to be in its log, before
+/// Has the custodian's or registrar's node record what is about to be handed out; the entry is on its disk, and shown to be in its log, before
 /// this returns its index.
 ///
 /// Enforces [ACC-4].
@@ -113,8 +113,12 @@ pub async fn permit(
 ///
 /// [`Failure::Refused`] with the reason; [`Failure::Access`] if the node does not show the entry.
 pub async fn disclose(connection: &Connection, disclosure: Disclosure) -> Result<u64, Failure> {
-    let instruction = custodian::Instruction::Disclose(Box::new(disclosure.clone()));
-    let index = connection.instruct(&instruction).await?;
+    let what = Box::new(disclosure.clone());
+    let index = if connection.node.member.role == Role::Registrar {
+        connection.instruct(&registrar::Instruction::Disclose(what)).await?
+    } else {
+        connection.instruct(&custodian::Instruction::Disclose(what)).await?
+    };
     let index = index.parse().map_err(|_| Failure::Node(format!("{index:?} is no entry")))?;
     let shown = prove(connection, index).await?;
     shown.check(connection.node.network, connection.own())?;

@@ -72,7 +72,9 @@ pub async fn run(config: &Path) -> Result<(), Failure> {
             Running::start(Notary::new(network, key), reads, setup)
         }
         Role::Registrar => {
-            Running::start(Registrar::new(network, key, seed), RegistrarReads, setup)
+            let registrar = Registrar::new(network, key.clone(), seed);
+            let reads = RegistrarReads(AccessReads { log: registrar.access(), key });
+            Running::start(registrar, reads, setup)
         }
         Role::Custodian => {
             let custodian = Custodian { network, key: key.clone(), master: seed };
@@ -144,7 +146,7 @@ impl Queries for NotaryReads {
 
 /// What can be read of a registrar.
 #[derive(Debug)]
-struct RegistrarReads;
+struct RegistrarReads(AccessReads);
 
 impl Queries for RegistrarReads {
     fn admits(&self, from: &Member, origin: Origin, kind: u8) -> Option<usize> {
@@ -159,6 +161,9 @@ impl Queries for RegistrarReads {
     fn answer(&self, kv: &dyn Kv, question: &Question<'_>) -> Result<Vec<u8>, QueryError> {
         if question.kind == kind::OPERATOR_QUERY {
             let query = decode(question.request, "a query").map_err(|_| Reason::Malformed)?;
+            if let Some(answer) = self.0.operator(kv, &query)? {
+                return Ok(encode(&answer));
+            }
             return registrar_operator(kv, &query);
         }
         let role = question.from.role;
@@ -209,6 +214,9 @@ impl Queries for RegistrarReads {
             }
             PeerQuery::OwnOutputs { asset, from } if role == Role::Custodian => {
                 own_outputs(kv, asset, from, question.from.id)
+            }
+            PeerQuery::AccessCheckpoint | PeerQuery::AccessConsistency { .. } => {
+                self.0.peer(kv, question.request)
             }
             _ => Err(Reason::WrongRole.into()),
         }

@@ -94,9 +94,9 @@ pub enum PeerQuery {
         /// The checkpoint's size.
         size: u64,
     },
-    /// Of a regulator: the checkpoint of its access log.
+    /// Of a regulator, custodian or registrar: the checkpoint of its access log.
     AccessCheckpoint,
-    /// Of a regulator: that its access log of one size begins with that of a former one.
+    /// Of the same: that its access log of one size begins with that of a former one.
     AccessConsistency {
         /// The former size.
         old: u64,
@@ -177,9 +177,9 @@ pub enum OperatorQuery {
     Desk,
     /// Regulator: grants after the given one.
     Grants(Option<GrantId>),
-    /// Regulator: entries of its access log from an index on.
+    /// Regulator, custodian, registrar: entries of its access log from an index on.
     Access(u64),
-    /// Regulator: an entry of its access log with what shows that it is there.
+    /// The same: an entry of its access log with what shows that it is there.
     AccessProof(u64),
     /// Custodian: one account.
     Account(AssetId, Investor),

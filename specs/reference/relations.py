@@ -131,6 +131,18 @@ def locator(key, base, shared):
     return Relation("sudare/proof/locator/v1", key + base + shared, 1, rows, [])
 
 
+def equality(left, right, masked):
+    """EQL of masked (Z, M, W). Variables z, m, n."""
+    (l, r), (mask, product, difference) = _points([left, right]), _points(masked)
+    own = [
+        ([(0, BLINDING_BASE)], mask),
+        ([(0, r)], product),
+        ([(1, BASE), (2, BLINDING_BASE)], product),
+        ([(0, l), (1, group.neg(BASE))], difference),
+    ]
+    return Relation("sudare/proof/equality/v1", left + right + b"".join(masked), 3, own, [])
+
+
 def links_witness(rho, openings):
     """The variable e of LNK from (s, d) of each item."""
     flat = [x for opening in openings for x in opening]

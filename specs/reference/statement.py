@@ -25,9 +25,10 @@ from ristretto import L
 
 HEAD = MAGIC + u8(2)
 VERSION = u8(1)
-NOTES, REGISTER = 0, 1
+NOTES, REGISTER, JOINT = 0, 1, 3
 CUSTODIAN, REGISTRAR = 0, 1
 NOTES_PROTOCOL, REGISTER_PROTOCOL = "sudare/statement/v1", "sudare/register-statement/v1"
+PART_PROTOCOL, JOINT_PROTOCOL = "sudare/joint-part/v1", "sudare/joint-statement/v1"
 REFUSED = (linear.Refused, bulletproofs.Refused, group.DecodeError, ValueError)
 EQUALITY = "Differ"
 
@@ -122,14 +123,8 @@ class Totals:
 
 def _read_proof(reader):
     limbs = reader.bounded(4, Reader.point)
-    sums = _read_linear(reader)
+    sums = packet.read_linear(reader)
     return limbs, sums, b"".join(reader.bounded(1024, lambda one: one.take(1)))
-
-
-def _read_linear(reader):
-    points = reader.bounded(linear.MAX_ITEMS, Reader.point)
-    scalars = reader.bounded(linear.MAX_ITEMS, Reader.scalar)
-    return linear.encode(points, [group.scalar_encode(z) for z in scalars])
 
 
 # --- notes ------------------------------------------------------------------------------------------------------
@@ -189,7 +184,7 @@ def _read_output(reader):
     for width in (32, 32, 32, 4, 32, 32, 8, 32):
         reader.take(width)
     owner = reader.point()
-    reader.point(), reader.bounded(8, Reader.point), reader.point(), _read_linear(reader), reader.take(64)
+    reader.point(), reader.bounded(8, Reader.point), reader.point(), packet.read_linear(reader), reader.take(64)
     commitment = reader.point()
     reader.point(), reader.bounded(8, Reader.point)
     return owner, commitment
@@ -200,7 +195,7 @@ class Side:
         start = reader._data
         self.outputs = reader.bounded(4096, Shown)
         self.clear = reader.number(8)
-        self.encoded = _taken(start, reader)
+        self.encoded = packet.taken(start, reader)
 
     def check(self, under):
         """(owners, (commitments, clear))."""
@@ -217,7 +212,7 @@ class Notes:
         kind, numbers = _read_kind(reader)
         self.left, self.right = Side(reader), Side(reader)
         self.totals = Totals(kind, numbers, *_read_proof(reader))
-        self.holder = reader.option(_read_linear)
+        self.holder = reader.option(packet.read_linear)
 
     def check(self, subject, core, under):
         (owners, left), (_, right) = self.left.check(under), self.right.check(under)
@@ -340,7 +335,7 @@ class Sum:
         start = reader._data
         self.terms = reader.bounded(4096, _read_term)
         self.clear = reader.number(8)
-        self.encoded = _taken(start, reader)
+        self.encoded = packet.taken(start, reader)
 
     def located(self):
         return [value for tag, value in self.terms if tag == 0]
@@ -378,21 +373,21 @@ class Register:
             raise codec.Refused("an unknown maker")
         start = reader._data
         self.snapshots = reader.bounded(2, ShownHeading)
-        self.encoded = _taken(start, reader)
+        self.encoded = packet.taken(start, reader)
         tag = reader.number(1)
         if tag > 1:
             raise codec.Refused("says something unknown")
         if tag:
             start = reader._data
             self.absent = reader.bounded(4096, Located)
-            self.said = u8(1) + _taken(start, reader)
+            self.said = u8(1) + packet.taken(start, reader)
         else:
             self.absent = None
             kind, numbers = _read_kind(reader)
             self.left, self.right = Sum(reader), Sum(reader)
             self.said = u8(0) + self.left.encoded + self.right.encoded
             self.totals = Totals(kind, numbers, *_read_proof(reader))
-        self.locators = reader.bounded(8192, _read_linear)
+        self.locators = reader.bounded(8192, packet.read_linear)
 
     def check(self, subject, core, under):
         numbers = [one.heading.number for one in self.snapshots]
@@ -432,6 +427,91 @@ class Register:
                 raise Broken("LOC-1", str(error)) from error
 
 
+# --- by two custodians ------------------------------------------------------------------------------------------
+
+
+def agreed(heading, by):
+    """encode(Agreed); `heading` is encode(ShownHeading)."""
+    return heading + u64(by)
+
+
+def part(accounts, locators):
+    """encode(Part)."""
+    return bounded(accounts, 4096) + bounded(locators, 4096)
+
+
+def joint_file(subject, agreed, left, right, proof):
+    return HEAD + subject.encode() + u8(JOINT) + agreed + left + right + proof
+
+
+class Agreed:
+    def __init__(self, reader):
+        start = reader._data
+        self.shown, self.by = ShownHeading(reader), reader.number(8)
+        self.encoded = packet.taken(start, reader)
+
+
+class Part:
+    """One party's accounts."""
+
+    def __init__(self, reader):
+        start = reader._data
+        self.accounts = reader.bounded(4096, Located)
+        self.named = packet.taken(start, reader)
+        self.locators = reader.bounded(4096, packet.read_linear)
+        self.encoded = packet.taken(start, reader)
+
+    def commitments(self):
+        return [one.leaf[32:64] for one in self.accounts if one.is_there()]
+
+    def check(self, subject, agreed, side):
+        if len(self.accounts) != len(self.locators):
+            raise Broken("LOC-1", "not one proof an account")
+        on = relations.transcript(PART_PROTOCOL, subject.encode() + agreed.encoded + u8(side) + self.named)
+        seen = set()
+        for one, proof in zip(self.accounts, self.locators, strict=True):
+            one.check([agreed.shown])
+            if one.account in seen:
+                raise Broken("JNT-1", "an account stands twice")
+            seen.add(one.account)
+            try:
+                locator_of(CUSTODIAN, one.account, agreed.shown.heading.locators, one.shared).verify(on, proof)
+            except REFUSED as error:
+                raise Broken("LOC-1", str(error)) from error
+        if not self.commitments():
+            raise Broken("JNT-1", "no account is there")
+
+
+def apart(left, right):
+    if {one.account for one in left.accounts} & {one.account for one in right.accounts}:
+        raise Broken("JNT-1", "an account stands on both sides")
+
+
+class Joint:
+    def __init__(self, reader):
+        self.agreed = Agreed(reader)
+        self.left, self.right = Part(reader), Part(reader)
+        self.proof = packet.read_linear(reader)
+
+    def check(self, subject, core, under):
+        self.agreed.shown.check(core, under)
+        self.left.check(subject, self.agreed, 0)
+        self.right.check(subject, self.agreed, 1)
+        apart(self.left, self.right)
+        context = subject.encode() + self.agreed.encoded + self.left.encoded + self.right.encoded
+        on = relations.transcript(JOINT_PROTOCOL, context)
+        totals = Totals(EQUALITY, [self.agreed.by], [], self.proof, b"")
+        totals.check(on, (self.left.commitments(), 0), (self.right.commitments(), 0))
+        shows = lambda part: [one.shows([self.agreed.shown]) for one in part.accounts]
+        return {
+            "of": "joint", "snapshots": [self.agreed.shown.heading.number], "by": self.agreed.by,
+            "left": shows(self.left), "right": shows(self.right),
+        }  # fmt: skip
+
+
+CONTENTS = {NOTES: Notes, REGISTER: Register, JOINT: Joint}
+
+
 def _read_term(reader):
     tag = reader.number(1)
     if tag > 2:
@@ -457,13 +537,13 @@ def verify(file, recipient, nonce, asset):
         reader.version(1)
         start = reader._data
         core = packet._core(reader)
-        core_bytes = _taken(start, reader)
+        core_bytes = packet.taken(start, reader)
         text = b"".join(reader.bounded(60000, lambda one: one.take(1)))
         subject = Subject(core_bytes, text, reader.text(140), reader.take(32))
         kind = reader.number(1)
-        if kind > REGISTER:
+        if kind not in CONTENTS:
             raise codec.Refused("an unknown content")
-        content = Register(reader) if kind else Notes(reader)
+        content = CONTENTS[kind](reader)
         reader.end()
     except codec.Refused as error:
         raise Broken("ENC-1", str(error)) from error
@@ -476,11 +556,6 @@ def verify(file, recipient, nonce, asset):
     except Broken as error:
         raise Broken("STM-4", str(error)) from error
     return {**content.check(subject, core, under), "asset": core.id.hex(), "entries": under.size}
-
-
-def _taken(start, reader):
-    """What the reader has taken since."""
-    return start[: len(start) - len(reader._data)]
 
 
 def main():

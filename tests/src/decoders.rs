@@ -20,6 +20,7 @@ use sudare_ledger::leg::{Leg, TearOff};
 use sudare_ledger::log::{Entry, Receipt};
 use sudare_ledger::messages::{Message, Settlement};
 use sudare_ledger::slot::SignedSlot;
+use sudare_ledger::statement::{Answer, Answered, Closing, Offer, Offered};
 use sudare_ledger::transaction::{Commit, Transaction};
 use sudare_ledger::tree::SignedCheckpoint;
 use sudare_ledger::{audit, custodian, registrar};
@@ -56,6 +57,11 @@ pub const TARGETS: &[Target] = &[
     ("statement", |bytes| {
         matches!(Bundle::parse(bytes), Ok(Bundle::Statement(_))) && bundle(bytes)
     }),
+    ("offer of a joint statement", one_encoding::<Offer>),
+    ("answer to an offer", one_encoding::<Answer>),
+    ("closing of an offer", one_encoding::<Closing>),
+    ("kept of an offer", one_encoding::<Offered>),
+    ("kept of an answer", one_encoding::<Answered>),
     ("ISO 20022 message", message),
     ("seed of a snapshot", one_encoding::<OpenedSeed>),
     ("plan of a ceremony", one_encoding::<Plan>),

@@ -217,6 +217,29 @@ fn every_rule_has_a_test_where_the_index_says() {
 }
 
 #[test]
+fn every_test_that_the_page_on_disclosure_names_is_in_the_file_it_says() {
+    let page = fs::read_to_string(root().join("specs/disclosure.md")).unwrap();
+    let folders = ["crypto", "disclosure", "node", "api", "tests"];
+    let sources: Vec<PathBuf> =
+        folders.iter().flat_map(|folder| files(&root().join(folder), "rs")).collect();
+    let (mut file, mut checked) = (String::new(), 0);
+    for quoted in page.split('`').skip(1).step_by(2) {
+        let is_name = quoted.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if quoted.ends_with(".rs") {
+            quoted.clone_into(&mut file);
+        } else if is_name && quoted.matches('_').count() > 2 {
+            let named = sources.iter().filter(|path| path.ends_with(&file));
+            let has = |path: &PathBuf| {
+                fs::read_to_string(path).unwrap().contains(&format!("fn {quoted}("))
+            };
+            assert!(named.into_iter().any(has), "no {quoted} in {file}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "only {checked} tests are named");
+}
+
+#[test]
 fn nothing_in_the_project_names_a_machine_or_leaves_a_mark_of_unfinished_work() {
     for folder in ["crypto", "disclosure", "node", "api"] {
         for file in files(&root().join(folder), "rs") {

@@ -113,11 +113,35 @@ async fn what_a_register_holds_is_stated_without_showing_it_and_verified_offline
     let log = network.place.says("access log -c net/custodian-b/node.toml -o json").well().json();
     // One entry for each account of each statement.
     assert_eq!(log.as_array().unwrap().len(), 6, "{log}");
+    disclosed_by_the_registrar(&network, &seller, &buyer);
     let files = ["share", "bounds", "change", "set", "absent", "sold", "supply", "apart", "large"];
     let authority = Authority::new(&network, &files);
     drop(network);
     read(&authority, &seller, &buyer);
     changed(&authority);
+}
+
+/// The registrar's log has an entry for each account that a statement of its names, and others watch it.
+fn disclosed_by_the_registrar(network: &Network, seller: &str, buyer: &str) {
+    let place = &network.place;
+    let log = place.says("access log -c net/registrar/node.toml -o json").well().json();
+    let whose = |entry: &Value| {
+        let what = entry["what"].as_str().unwrap();
+        what.split(' ').find(|word| word.len() == 64).unwrap().to_owned()
+    };
+    let mut accounts: Vec<_> = log.as_array().unwrap().iter().map(whose).collect();
+    accounts.sort();
+    // Whole registers are nobody's account.
+    let mut expected = [seller, seller, buyer].map(str::to_owned);
+    expected.sort();
+    assert_eq!(accounts, expected, "{log}");
+    let prove = "access prove -c net/registrar/node.toml --entry 0 --out entry";
+    let _ = place.says(prove).well();
+    let id = network.member("registrar").id;
+    let said = place.says(&format!("verify entry --node {id}")).well().out;
+    assert!(said.contains("statement") && said.contains(&accounts[0][..8]), "{said}");
+    let watch = place.says("access watch -c net/custodian-a/node.toml --of registrar");
+    assert!(watch.well().out.contains("3 more than"));
 }
 
 /// What is not true is not stated, by anybody.

@@ -2,7 +2,9 @@
 
 pub mod amount;
 pub mod balance;
+pub mod equality;
 pub mod holder;
+pub mod joint;
 pub mod links;
 pub mod locator;
 pub mod owner;

@@ -4,6 +4,7 @@
 //! what accounts hold in all, or that they hold nothing.
 
 mod error;
+mod joint;
 mod notes;
 mod register;
 
@@ -20,6 +21,7 @@ use crate::tree::{
 };
 
 pub use error::StatementError;
+pub use joint::{Agreed, Answer, Answered, Closing, Joint, Offer, Offered, OwnAccount, Part};
 pub use notes::{Notes, Owned, Shown, Side};
 pub use register::{
     LOCATED_MAX, Located, Maker, Register, Says, ShownHeading, ShownLeaf, Sum, Term, Wanted,
@@ -52,11 +54,15 @@ pub struct Statement {
 
 /// What a statement says, of what, with its proofs.
 #[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum Content {
     /// Of outputs of final legs.
-    Notes(Box<Notes>),
+    Notes(Box<Notes>) = 0,
     /// Of leaves of register snapshots.
-    Register(Box<Register>),
+    Register(Box<Register>) = 1,
+    /// Of what accounts of two custodians hold in a register snapshot, by both.
+    Joint(Box<Joint>) = 3,
 }
 
 /// What a verifier knows of the log by itself.
@@ -109,6 +115,7 @@ impl Statement {
         match &self.content {
             Content::Notes(notes) => notes.check(subject, checkpoint, &mut claims)?,
             Content::Register(register) => register.check(subject, checkpoint, &mut claims)?,
+            Content::Joint(joint) => joint.check(subject, checkpoint, &mut claims)?,
         }
         claims.accept(rng)?;
         Ok(Accepted { asset, size: checkpoint.size, root: checkpoint.root })
@@ -123,6 +130,10 @@ impl Statement {
             Content::Notes(notes) => notes.account.into_iter().collect(),
             Content::Register(register) => {
                 register.says.located().into_iter().map(|located| located.account).collect()
+            }
+            Content::Joint(joint) => {
+                let both = [&joint.left.accounts, &joint.right.accounts].into_iter();
+                both.flat_map(|accounts| accounts.iter()).map(|one| one.account).collect()
             }
         }
     }

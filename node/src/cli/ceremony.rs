@@ -23,7 +23,7 @@ use super::trade::text;
 use super::{Failure, Output};
 use crate::net::certificate;
 
-pub(super) use files::{officer_card, officer_key};
+pub(super) use files::{officer_card, officer_key, replace_private, write_private};
 pub(super) use opening::LegArgs;
 
 /// `sudare ceremony`.

@@ -294,6 +294,26 @@ def _locator(prove, public, witness):
     yield "LOC-1", "base and shared point exchanged", turned, prove(turned, scalars), "claims"
 
 
+def _equality(prove, public, witness):
+    z, m, n = (witness[name] for name in ("z", "m", "n"))
+    left, right = group.decode(public["left"]), group.decode(public["right"])
+    # As the base case is of equal amounts: whoever holds 5 more and says that it is equal.
+    more = group.add(right, group.mul(5, BASE))
+    other = dict(public, right=group.encode(more), product=group.encode(group.mul(z, more)))
+    yield "EQL-1", "another amount than the one it hides", other, prove(other, [z, m, n]), "claims"
+    yield "EQL-1", "the row for the amount left out", other, prove(other, [z, m, n], _without_own(2)), "shape"
+    yield "EQL-1", "a product of another point", dict(other, product=public["product"]), prove(
+        dict(other, product=public["product"]), [z, m, n]
+    ), "claims"
+    own = [z, z * (m * pow(z, -1, group.L) + 5) % group.L, n]
+    yield "EQL-1", "a difference of its choice", other, prove(other, own), "claims"
+    turned = dict(public, left=public["right"], right=public["left"])
+    yield "EQL-1", "left and right exchanged", turned, prove(turned, [z, m, n]), "claims"
+    masked = dict(public, mask=group.encode(group.mul(z + 1, BLINDING_BASE)))
+    yield "EQL-1", "another mask", masked, prove(masked, [z, m, n]), "claims"
+    del left
+
+
 def _link(prove, public, witness):
     scalars = lambda rho: relations.links_witness(rho, list(zip(witness["s"], witness["d"], strict=True)))
     for part in ("owner", "commitment", "blinded"):
@@ -365,6 +385,7 @@ def _range(prove, public, witness):
 
 SPECIAL = {
     "OWN": _owner, "AMT": _amount, "SPD": _spend, "BAL": _balance, "STM": _statement, "HLD": _holder, "LOC": _locator,
+    "EQL": _equality,
     "LNK": _link, "WRP": _wrap, "POP": _possession,
     "TAG": _tag, "RNG": _range,
 }  # fmt: skip

@@ -15,6 +15,7 @@ PROTOCOLS = {
     "STM": "sudare/statement/v1",
     "HLD": "sudare/statement/v1",
     "LOC": "sudare/register-statement/v1",
+    "EQL": "sudare/joint-answer/v1",
 }
 
 
@@ -62,6 +63,9 @@ def relation_of(kind, public, on):
         return relations.holder(on, public["account"], public["owners"])
     if kind == "LOC":
         return relations.locator(public["key"], public["base"], public["shared"]), None
+    if kind == "EQL":
+        masked = [public[name] for name in ("mask", "product", "difference")]
+        return relations.equality(public["left"], public["right"], masked), None
     if kind == "WRP":
         sections = [(item["ephemeral"], item["wraps"], item["keys"]) for item in public["sections"]]
         return relations.wrap(sections), None
@@ -268,6 +272,20 @@ def _locators():
         yield "LOC", f"pair {number}", public, {"y": y}
 
 
+def _equalities():
+    for number, (one, other) in enumerate(((70, 70), (70, 65))):
+        draw = Draw(f"EQL {number}")
+        own, blinding, z = draw.scalar(), draw.scalar(), draw.scalar()
+        left, right = group.commit(one, own), group.commit(other, blinding)
+        public = {
+            "left": group.encode(left), "right": group.encode(right),
+            "mask": group.encode(group.mul(z, BLINDING_BASE)), "product": group.encode(group.mul(z, right)),
+            "difference": group.encode(group.sub(group.mul(z, left), group.mul(z * other, BASE))),
+        }  # fmt: skip
+        witness = {"z": z, "m": z * other % group.L, "n": z * blinding % group.L}
+        yield "EQL", f"{one} and {other}", public, witness
+
+
 def _wraps():
     for counts in ((3, 1, 2), (1,), (72, 2)):
         draw = Draw(f"WRP {counts}")
@@ -302,6 +320,6 @@ def _ranges():
 
 
 MAKERS = (
-    _owners, _amounts, _spends, _balances, _statements, _holders, _locators, _links, _wraps, _possessions, _tags,
+    _owners, _amounts, _spends, _balances, _statements, _holders, _locators, _equalities, _links, _wraps, _possessions, _tags,
     _ranges,
 )  # fmt: skip

@@ -10,7 +10,7 @@ import ristretto as group
 import snapshot
 import statement
 import tree
-from cases import world
+from cases import joints, world
 from cases.common import Draw, Node, flip, hexed, point
 from cases.world import LEG_SALT, NETWORK, NOW, REGISTRAR
 from statement import CUSTODIAN
@@ -22,10 +22,12 @@ SUPPLY, MINTED = 150, 190
 
 def statements():
     log = _Log()
-    accepted = [_accepted(*case) for case in [*_of_notes(log), *_of_registers(log)]]
-    refused = [_refused(*case) for case in [*_bad_files(log), *_bad_notes(log), *_bad_registers(log)]]
+    accepted = [_accepted(*case) for case in [*_of_notes(log), *_of_registers(log), *joints.accepted(log)]]
+    bad = [*_bad_files(log), *_bad_notes(log), *_bad_registers(log), *joints.refused(log)]
+    refused = [_refused(*case) for case in bad]
     return hexed({
         "asset": world.ASSET, "recipient": RECIPIENT, "nonce": log.nonce, "accepted": accepted, "refused": refused,
+        "joint": joints.files(log),
     })  # fmt: skip
 
 

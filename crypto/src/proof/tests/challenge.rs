@@ -109,6 +109,7 @@ fn proofs_and_transcripts_are_frozen() {
         ),
         ("holder, 2 notes", "0ba162e27c0171ad7f1e935d37491e58d00331aa04fe721263dfddc6810d6597"),
         ("locator", "5cb35edd627a15c90ed56fba6046f0f9f8b1c626ae3a026c8b06a400cac02503"),
+        ("equality", "2771d0d8598c10f8f949123f7e6ac58d7eeb9820cbf0bc2fd6817435e72de4b7"),
         ("range, 1 outputs", "b03bdd404026e74bcd23ccee16749b168fb921f4b046a929f081d12883247d14"),
     ];
     let expected = expected.map(|(name, hash)| (name.to_owned(), hash.to_owned()));

@@ -9,7 +9,8 @@ use curve25519_dalek::traits::Identity;
 use crate::encoding::encode;
 use crate::point::B;
 use crate::proof::{
-    amount, balance, holder, links, locator, owner, possession, spend, statement, tag, wrap,
+    amount, balance, equality, holder, links, locator, owner, possession, spend, statement, tag,
+    wrap,
 };
 use crate::{Encoded, Hash};
 
@@ -155,6 +156,8 @@ public! {
     amount::Statement { outputs, keys }
     amount::Ciphertext { commitment, ephemeral, amounts }
     balance::Statement { inputs, outputs, mint, burn }
+    equality::Statement { left, right, masked }
+    equality::Masked { mask, product, difference }
     holder::Statement { account, owners }
     links::Statement { links }
     links::Link { owner, commitment, tag, rerandomised }

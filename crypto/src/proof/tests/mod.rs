@@ -7,6 +7,7 @@ mod batch;
 mod bounds;
 mod challenge;
 mod edits;
+mod equality;
 mod hidden;
 mod refusals;
 mod relations;

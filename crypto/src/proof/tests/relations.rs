@@ -9,7 +9,8 @@ use crate::linear::Relation;
 use crate::point::{B, B_BLINDING, G, commit};
 use crate::proof::statement::Kind;
 use crate::proof::{
-    amount, balance, holder, links, locator, owner, possession, range, spend, statement, tag, wrap,
+    amount, balance, equality, holder, links, locator, owner, possession, range, spend, statement,
+    tag, wrap,
 };
 use crate::{Claims, Encoded, Hash, LedgerTranscript, RistrettoPoint, Scalar, Secret};
 
@@ -97,7 +98,7 @@ impl<S: Public + 'static> From<Example<S>> for Case {
 
 /// All relations in all shapes.
 pub(super) fn all() -> Vec<Case> {
-    let mut cases = vec![possession(), tag(), locator()];
+    let mut cases = vec![possession(), tag(), locator(), equality()];
     cases.extend((1..=4).map(owner));
     for count in 1..=3 {
         cases.push(links(count));
@@ -137,6 +138,7 @@ pub(super) fn one_each() -> Vec<Case> {
         totals(Kind::Between { low: 5, high: 40 }, 2, 0),
         holder(2),
         locator(),
+        equality(),
         range(1),
     ]
 }
@@ -485,6 +487,30 @@ fn locator() -> Case {
             Ok(locator::verify(s, &parse(proof)?, transcript, claims)?)
         },
         rows: |s| Some(locator::relation(s)),
+    }
+    .into()
+}
+
+/// [EQL].
+fn equality() -> Case {
+    let rng = &mut rng(19);
+    let (own, other) = (scalar(rng), Secret::random(rng));
+    let (left, right) = (commit(40, &own), commit(40, &other.0));
+    let (left, right) = (Encoded::of(&left), Encoded::of(&right));
+    let (statement, witness) = equality::mask(&left, &right, (40, &other), rng).unwrap();
+    let proof = equality::prove(&statement, &witness, &mut transcript(), rng).unwrap();
+    Example {
+        name: "equality".into(),
+        relation: equality::NAME,
+        joint: Vec::new(),
+        statement,
+        proof: encode(&proof),
+        witness: vec![witness.mask.0, witness.value.0, witness.blinding.0],
+        on_transcript: true,
+        verify: |s, proof, transcript, claims| {
+            Ok(equality::verify(s, &parse(proof)?, transcript, claims)?)
+        },
+        rows: |s| Some(equality::relation(s)),
     }
     .into()
 }

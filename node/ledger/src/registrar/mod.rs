@@ -29,6 +29,7 @@ use sudare_crypto::encoding::decode;
 use sudare_crypto::{Encoded, Hash, NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, DisclosureSecret, Fields, KeyPurpose, SignedTerms};
 
+use crate::access::{AccessLog, Disclosure};
 use crate::kv::{Be, Kv, StorageError, Tx};
 use crate::messages::{Finalisation, Message, Reason, TradeId};
 use crate::role::{Answer, Event, JOBS, Lane, Machine, Moment, OUTBOX, due};
@@ -103,6 +104,8 @@ pub enum Instruction {
     Audit(AssetId),
     /// Fixes the register as it is now in an entry of the asset's log.
     Snapshot(AssetId),
+    /// Records that something of an account's is about to be handed out; the answer is the entry's index in the access log.
+    Disclose(Box<Disclosure>),
 }
 
 /// Work for the CPU pool.
@@ -162,6 +165,10 @@ fn answer(result: Result<(), Stop>) -> Result<Answer, StorageError> {
     Ok(ordinary(result)?.map(|()| Text::default()))
 }
 
+fn text(text: &str) -> Text<256> {
+    Text::new(text).unwrap_or_default()
+}
+
 impl Registrar {
     /// The registrar with this node key; its disclosure keys are derived from `master`.
     #[must_use]
@@ -188,8 +195,19 @@ impl Registrar {
         DisclosureSecret::derive(&self.master, &self.key_purpose(asset, epoch))
     }
 
-    fn instruct(&self, tx: &Tx<'_>, moment: &Moment, instruction: Instruction) -> Result<(), Stop> {
-        match instruction {
+    /// The log of what it disclosed.
+    #[must_use]
+    pub fn access(&self) -> AccessLog {
+        AccessLog { network: self.network, reader: self.key.id() }
+    }
+
+    fn instruct(
+        &self,
+        tx: &Tx<'_>,
+        moment: &Moment,
+        instruction: Instruction,
+    ) -> Result<Text<256>, Stop> {
+        let done = match instruction {
             Instruction::OpenAsset(terms) => self.open_asset(tx, moment, *terms),
             Instruction::UpdateTerms(terms) => self.update_terms(tx, moment, *terms),
             Instruction::Issue(order) => self.issue(tx, moment, *order),
@@ -204,7 +222,12 @@ impl Registrar {
             Instruction::Chase(about) => self.chase(tx, moment.now, about),
             Instruction::Audit(asset) => self.audit(tx, moment.now, asset),
             Instruction::Snapshot(asset) => self.snapshot(tx, moment, asset),
-        }
+            Instruction::Disclose(disclosure) => {
+                let index = AccessLog::disclose(tx, moment.now, *disclosure)?;
+                return Ok(text(&index.to_string()));
+            }
+        };
+        done.map(|()| Text::default())
     }
 
     fn message(
@@ -304,7 +327,7 @@ impl Machine for Registrar {
     ) -> Result<Answer, StorageError> {
         match event {
             Event::Message { from, message } => answer(self.message(tx, moment, from, message)),
-            Event::Instruct(instruction) => answer(self.instruct(tx, moment, instruction)),
+            Event::Instruct(instruction) => ordinary(self.instruct(tx, moment, instruction)),
             Event::Done { job, outcome } => {
                 self.done(tx, moment, job, outcome)?;
                 Ok(Ok(Text::default()))

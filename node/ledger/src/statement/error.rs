@@ -79,6 +79,25 @@ pub enum StatementError {
     /// Not one proof of a locator for each account shown.
     #[error("the statement does not have a proof of its place for each account shown: refuse it")]
     Locators,
+    /// Two totals that are not as was offered.
+    #[error(
+        "the totals do not differ by {0}: nothing else is known of the other's, and nothing of yours was shown; agree on another statement"
+    )]
+    Differ(u64),
+    /// An offer that was closed with another answer.
+    #[error(
+        "[JNT-3] the offer was closed with another answer before: a nonce that answers twice would show what you hold; make a new offer"
+    )]
+    Closed,
+    /// A file that answers another.
+    #[error("the file does not belong to this offer and answer: ask for the one that does")]
+    OtherFile,
+    /// A nonce other than the offer's.
+    #[error("[JNT-3] the closing shows another nonce than the offer is bound to: refuse it")]
+    Nonce,
+    /// A share of the proof that is not right.
+    #[error("the closing's share of the proof is not right: refuse it, ask for it again")]
+    Share,
     /// Numbers in clear that are too large.
     #[error("the numbers in clear come to more than 64 bits: no such statement")]
     Clear,

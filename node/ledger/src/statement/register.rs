@@ -156,7 +156,7 @@ impl Located {
     }
 
     /// Enforces [SNP-5]: the search for the account ends here.
-    fn check(&self, snapshots: &[ShownHeading]) -> Result<(), StatementError> {
+    pub(super) fn check(&self, snapshots: &[ShownHeading]) -> Result<(), StatementError> {
         let Heading { leaves, root, .. } = &named(snapshots, self.snapshot)?.heading;
         let locator = snapshot::locator(&self.account, &self.shared);
         let at = (self.number, &self.path);
@@ -167,7 +167,7 @@ impl Located {
     }
 
     /// What is proved of the locator.
-    fn statement(
+    pub(super) fn statement(
         &self,
         maker: Maker,
         snapshots: &[ShownHeading],
@@ -375,7 +375,7 @@ fn taken(
 }
 
 /// Enforces [RST-1]: the snapshots are of the subject's asset, and in its log, in order.
-fn in_log(
+pub(super) fn in_log(
     snapshots: &[ShownHeading],
     subject: &Subject,
     checkpoint: &Checkpoint,

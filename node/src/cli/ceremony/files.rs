@@ -75,9 +75,13 @@ pub(super) fn replace_sealed<T: BorshSerialize>(
     path: &Path,
     value: &T,
 ) -> Result<(), Failure> {
-    let bytes = encode(&key.seal(value, &mut OsRng)?);
+    replace_private(path, &encode(&key.seal(value, &mut OsRng)?))
+}
+
+/// Replaces a file that only its owner can read in one step; it lasts when this returns.
+pub(in super::super) fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let new = path.with_extension("new");
-    private(&new, OpenOptions::new().create(true).truncate(true), &bytes)?;
+    private(&new, OpenOptions::new().create(true).truncate(true), bytes)?;
     let failed = |error| Failure::File(path.to_owned(), error);
     fs::rename(&new, path).map_err(failed)?;
     let folder = path.parent().filter(|one| !one.as_os_str().is_empty());
@@ -85,7 +89,7 @@ pub(super) fn replace_sealed<T: BorshSerialize>(
 }
 
 /// Writes a new file that only its owner can read.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(in super::super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     private(path, OpenOptions::new().create_new(true), bytes)
 }
 

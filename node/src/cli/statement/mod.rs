@@ -1,14 +1,15 @@
 //! `sudare statement`: what a custodian's clients hold, stated without showing it, and verified offline (specs/statements.md).
 
+mod joint;
 mod register;
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 use rand_core::{OsRng, RngCore};
-use sudare_crypto::Hash;
 use sudare_crypto::encoding::{Version, decode};
 use sudare_crypto::proof::statement::Kind;
+use sudare_crypto::{Encoded, Hash};
 use sudare_disclosure::AssetTerms;
 use sudare_ledger::access::{Disclosed, Disclosure, sha256};
 use sudare_ledger::bundle::Bundle;
@@ -30,6 +31,15 @@ use crate::operator::{PeerAnswer, PeerQuery};
 pub(super) enum StatementCommand {
     /// State something of what investors hold: of notes that the registrar counts as live now, or of a register snapshot.
     Make(MakeArgs),
+    /// Offer another custodian to state together that what your customers hold in a register snapshot differs by a number: neither
+    /// shows the other its total.
+    Offer(joint::OfferArgs),
+    /// Answer another custodian's offer.
+    Answer(joint::AnswerArgs),
+    /// Close an offer with the answer to it, if what it states is true.
+    Close(joint::EndArgs),
+    /// Make the statement of the closing that answers yours.
+    Finish(joint::EndArgs),
     /// The same as `sudare verify`.
     Verify(VerifyArgs),
 }
@@ -96,6 +106,10 @@ pub(super) struct SaysArgs {
 pub(super) async fn run(command: StatementCommand, output: &Output) -> Result<(), Failure> {
     match command {
         StatementCommand::Make(args) => make(&args, output).await,
+        StatementCommand::Offer(args) => joint::offer(&args, output).await,
+        StatementCommand::Answer(args) => joint::answer(&args, output).await,
+        StatementCommand::Close(args) => joint::close(&args, output).await,
+        StatementCommand::Finish(args) => joint::finish(&args, output).await,
         StatementCommand::Verify(args) => super::verify::run(&args, output),
     }
 }
@@ -111,17 +125,21 @@ async fn make(args: &MakeArgs, output: &Output) -> Result<(), Failure> {
     let statement = match args.register.snapshot() {
         None => of_notes(args, &connection, &terms, subject).await?,
         Some(number) => {
-            let query = PeerQuery::AssetCheckpoint(terms.asset());
-            let answer = connection.peer_query(&registrar, &query).await?;
-            let PeerAnswer::Checkpoint(checkpoint) = answer else {
-                return Err(Failure::Node("the registrar answered something else".into()));
-            };
-            let subject = (subject(checkpoint), number);
+            let subject = (subject(newest(&connection, &terms).await?), number);
             register::make(args, &connection, &terms, subject).await?
         }
     };
     statement.verify(terms.asset(), None, &mut OsRng).map_err(failed)?;
     finish(args, &connection, statement, output).await
+}
+
+/// The newest checkpoint of the asset's log.
+async fn newest(connection: &Connection, terms: &AssetTerms) -> Result<SignedCheckpoint, Failure> {
+    let query = PeerQuery::AssetCheckpoint(terms.asset());
+    match connection.peer_query(&terms.core.registrar, &query).await? {
+        PeerAnswer::Checkpoint(checkpoint) => Ok(checkpoint),
+        _ => Err(Failure::Node("the registrar answered something else".into())),
+    }
 }
 
 /// Has the statement recorded for each account that it is of, and writes it.
@@ -132,24 +150,36 @@ async fn finish(
     output: &Output,
 ) -> Result<(), Failure> {
     let (view, accounts) = (StatementView::of(&statement), statement.accounts());
-    let (asset, recipient) = (statement.subject.core.id(), statement.subject.recipient.clone());
-    let own = statement.subject.core.registrar == connection.own();
+    let subject = statement.subject.clone();
     let bytes = Bundle::Statement(Box::new(statement)).to_bytes();
-    let mut recorded = "no access log says so: registrars keep none".to_owned();
-    for account in accounts.into_iter().filter(|_| !own) {
-        // The file says the rest.
-        let said: String = view.statement.chars().take(140).collect();
-        let (what, purpose) = (Disclosed::Statement, text(&said, "what is stated")?);
-        let (recipient, file) = (recipient.clone(), sha256(&bytes));
-        let disclosure = Disclosure { asset, account, what, recipient, purpose, file };
-        let entry = access::disclose(connection, disclosure).await?;
-        recorded = format!("entry {entry} of this node's access log says so");
-    }
+    let of = (&subject, accounts.into_iter().collect());
+    let recorded = record(connection, of, &view.statement, &bytes).await?;
     write_new(&args.out, &bytes)?;
     let (said, not_shown) = (view.text(), view.not_shown());
     let out = args.out.display();
     output.result(&view, &format!("{said}\nwritten to {out}; {recorded}\nnot shown: {not_shown}"));
     Ok(())
+}
+
+/// Has a file that says something of these accounts recorded, for each of them, before it leaves; gives where.
+async fn record(
+    connection: &Connection,
+    (subject, accounts): (&Subject, Vec<Encoded>),
+    said: &str,
+    bytes: &[u8],
+) -> Result<String, Failure> {
+    let asset = subject.core.id();
+    let mut recorded = "no access log says so: it shows nobody's account".to_owned();
+    for account in accounts {
+        // The file says the rest.
+        let said: String = said.chars().take(140).collect();
+        let (what, purpose) = (Disclosed::Statement, text(&said, "what is stated")?);
+        let (recipient, file) = (subject.recipient.clone(), sha256(bytes));
+        let disclosure = Disclosure { asset, account, what, recipient, purpose, file };
+        let entry = access::disclose(connection, disclosure).await?;
+        recorded = format!("entry {entry} of this node's access log says so");
+    }
+    Ok(recorded)
 }
 
 /// A statement about all live notes of one investor.

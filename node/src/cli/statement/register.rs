@@ -215,7 +215,7 @@ impl Source<'_> {
     }
 }
 
-fn missing(number: u32) -> Failure {
+pub(super) fn missing(number: u32) -> Failure {
     Failure::CheckFailed(format!(
         "the registrar has no register snapshot {number}, or an account is not registered there: ask it to take one with `sudare register snapshot`, and see `sudare account list`"
     ))

@@ -24,11 +24,11 @@ pub(super) fn verify(
         }
         (None, Some(node)) => {
             shown.disclosed(node).map_err(|error| failed(&args.file, error))?;
-            (node, "the entry under the log's checkpoint, the custodian's signature".to_owned())
+            (node, "the entry under the log's checkpoint, the node's signature".to_owned())
         }
         _ => {
             return Err(Failure::Usage(
-                "an entry of an access log is verified with --desk FILE, the officers of its reader when the grant was given, or a custodian's with --node ID".into(),
+                "an entry of an access log is verified with --desk FILE, the officers of its reader when the grant was given, or a custodian's or registrar's with --node ID".into(),
             ));
         }
     };

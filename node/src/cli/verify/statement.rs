@@ -9,6 +9,7 @@ use sudare_ledger::statement::{Content, Known, Notes, Statement, Subject};
 use sudare_ledger::tree::ConsistencyProof;
 
 use super::super::asset::read;
+use super::joint::JointView;
 use super::register::RegisterView;
 use super::{Failure, Output, Report, VerifyArgs, digits, failed, read_checkpoint};
 
@@ -34,6 +35,7 @@ pub(in crate::cli) struct StatementView {
 pub(in crate::cli) enum Of {
     Notes { account: Option<String>, count: usize },
     Register(RegisterView),
+    Joint(JointView),
 }
 
 pub(super) fn verify(
@@ -72,7 +74,9 @@ pub(super) fn verify(
     let view = StatementView::of(statement);
     let places = match view.of {
         Of::Notes { .. } => "each note in its leg and that leg in the log",
-        Of::Register(_) => "each snapshot in the log and each account where its search ends",
+        Of::Register(_) | Of::Joint(_) => {
+            "each snapshot in the log and each account where its search ends"
+        }
     };
     let verified = format!("{log}; {places}; the proofs, made for this recipient");
     let (text, not_shown) = (view.text(), view.not_shown());
@@ -117,6 +121,7 @@ impl StatementView {
             Content::Register(register) => {
                 (super::register::said(register), Of::Register(RegisterView::of(register)))
             }
+            Content::Joint(joint) => (super::joint::said(joint), Of::Joint(JointView::of(joint))),
         };
         Self {
             asset: core.id().to_string(),
@@ -138,6 +143,7 @@ impl StatementView {
                 format!("notes of account {holder} are {statement}; {count} note(s)")
             }
             Of::Register(view) => format!("{statement}\n{}", view.text()),
+            Of::Joint(view) => format!("{statement}\n{}", view.text()),
         };
         format!(
             "of {code} ({asset}), under {entries} entries with root {root}\n{what}\nmade for {recipient:?}, nonce {nonce}"
@@ -150,7 +156,7 @@ impl StatementView {
             Of::Notes { .. } => {
                 "that the notes are still unspent, that they are all the account has, and any number given in clear; a register snapshot decides that"
             }
-            Of::Register(_) => {
+            Of::Register(_) | Of::Joint(_) => {
                 "that the registrar's snapshots are as its log, which a replay with parties and links computes; anything after them; who stands behind an account; any number given in clear but a supply"
             }
         }

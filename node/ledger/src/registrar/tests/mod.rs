@@ -6,6 +6,7 @@ mod assets;
 mod finalise;
 mod gather;
 mod issue;
+mod joint;
 mod snapshot;
 mod statement;
 
