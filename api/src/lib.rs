@@ -12,6 +12,7 @@ pub mod keys;
 pub mod masters;
 pub mod packet;
 pub mod reconciliation;
+pub mod registers;
 pub mod signed;
 pub mod store;
 pub mod tokens;

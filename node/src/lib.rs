@@ -14,6 +14,7 @@ pub mod network;
 pub mod node;
 pub mod opening;
 pub mod operator;
+mod register;
 pub mod replay;
 pub mod runtime;
 pub mod store;

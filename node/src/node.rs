@@ -33,6 +33,7 @@ use crate::operator::{
     AssetLine, AssetTotals, OperatorAnswer, OperatorQuery, PAGE_ENTRIES_MAX, PeerAnswer, PeerQuery,
     RegisterLine, kind,
 };
+use crate::register;
 use crate::runtime::{Queries, QueryError, Question, Running, Setup, Status};
 use crate::store::Options as StoreOptions;
 
@@ -255,6 +256,16 @@ fn registrar_operator(kv: &dyn Kv, query: &OperatorQuery) -> Result<Vec<u8>, Que
         }
         OperatorQuery::Redemption(key) => {
             OperatorAnswer::Order(Registrar::redemption_order(kv, key)?)
+        }
+        OperatorQuery::RegisterHead(asset, when) => {
+            let head = Registrar::register_head(kv, *asset, *when)?;
+            OperatorAnswer::RegisterHead(head.map(Box::new))
+        }
+        OperatorQuery::RegisterLines(asset, of) => {
+            OperatorAnswer::RegisterLines(Registrar::register_at(kv, *asset, of)?)
+        }
+        OperatorQuery::RegisterProof(of) => {
+            OperatorAnswer::RegisterProof(register::proof(kv, of.clone())?)
         }
         _ => return Err(Reason::WrongRole.into()),
     };

@@ -1,14 +1,16 @@
 //! What a node's operator and its peers can ask it: requests and answers beside the ledger's messages (specs/wire.md).
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use sudare_crypto::{Bounded, Encoded, Text};
+use sudare_crypto::{Bounded, Encoded, NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::access::{AccessEntry, Desk, GrantId, GrantView, LoggedEntry};
 use sudare_ledger::custodian::{AccountView, Investor, Record, TradeKey, TradeView};
 use sudare_ledger::log::Receipt;
 use sudare_ledger::messages::TradeId;
 use sudare_ledger::packet::ShownSnapshot;
-use sudare_ledger::registrar::{OrderView, RedemptionKey, SnapshotSecrets, SnapshotView};
+use sudare_ledger::registrar::{
+    Lines, LinesOf, OrderView, RedemptionKey, RegisterHead, SnapshotSecrets, SnapshotView, When,
+};
 use sudare_ledger::snapshot::AccountEvent;
 use sudare_ledger::statement::ShownLeaf;
 use sudare_ledger::transaction::TxId;
@@ -196,6 +198,27 @@ pub enum OperatorQuery {
     Issue(Text<35>),
     /// Registrar: where a redemption that was allowed stands.
     Redemption(RedemptionKey),
+    /// Registrar: the register of an asset at a moment, without its lines.
+    RegisterHead(AssetId, When),
+    /// Registrar: lines of a register at a size of its log.
+    RegisterLines(AssetId, LinesOf),
+    /// Registrar: a file that shows what accounts hold in a register snapshot.
+    RegisterProof(ProofOf),
+}
+
+/// Of what a file is to be made that shows what accounts hold, and for whom.
+#[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct ProofOf {
+    /// The asset.
+    pub asset: AssetId,
+    /// Which register snapshot.
+    pub snapshot: u32,
+    /// Of this custodian's customers alone.
+    pub custodian: Option<NodeId>,
+    /// For whom.
+    pub recipient: Text<140>,
+    /// To what question.
+    pub nonce: [u8; 32],
 }
 
 /// The answer to an [`OperatorQuery`].
@@ -229,6 +252,12 @@ pub enum OperatorAnswer {
     SnapshotSecrets(Option<Box<SnapshotSecrets>>),
     /// An order of the registrar's operator, if there was one.
     Order(Option<OrderView>),
+    /// A register, if there is the asset and its log ever had that size.
+    RegisterHead(Option<Box<RegisterHead>>),
+    /// A page of a register.
+    RegisterLines(Lines),
+    /// A bundle's file, if there is the snapshot and somebody in it.
+    RegisterProof(Option<Vec<u8>>),
 }
 
 /// An asset as a node knows it.
@@ -261,7 +290,7 @@ pub struct RegisterLine {
     /// The investor's pseudonym.
     pub investor: Text<35>,
     /// The custodian that acts for it.
-    pub custodian: sudare_crypto::NodeId,
+    pub custodian: NodeId,
     /// Atomic units held.
     pub quantity: u128,
     /// In how many notes.

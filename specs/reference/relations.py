@@ -143,6 +143,27 @@ def equality(left, right, masked):
     return Relation("sudare/proof/equality/v1", left + right + b"".join(masked), 3, own, [])
 
 
+def holdings(on, locators, lines, total, supply):
+    """HDG over lines (A, S, C, q), begun on the transcript `on`: (relation, rho). Variables x, e."""
+    if not lines:
+        raise linear.Refused("no holdings")
+    held = [account + shared + commitment + u64(quantity) for account, shared, commitment, quantity in lines]
+    statement = locators + vec(held) + total + u64(supply)
+    on.append_message(b"holdings", statement)
+    rho = on.challenge_scalar(b"rho-holdings")
+    summed = lambda points: group.msm([(pow(rho, i, L), point) for i, point in enumerate(_points(points))])
+    accounts, shared = summed([line[0] for line in lines]), summed([line[1] for line in lines])
+    clear = sum(pow(rho, i, L) * q for i, q in enumerate([*(line[3] for line in lines), supply])) % L
+    amounts = group.sub(summed([*(line[2] for line in lines), total]), group.mul(clear, BASE))
+    rows = [([(0, BASE)], group.decode(locators)), ([(0, accounts)], shared), ([(1, BLINDING_BASE)], amounts)]
+    return Relation("sudare/proof/holdings/v1", statement, 2, rows, []), rho
+
+
+def holdings_witness(rho, x, blindings):
+    """The variables of HDG from x and the blinding of each commitment, the sum's last."""
+    return [x, sum(pow(rho, i, L) * r for i, r in enumerate(blindings)) % L]
+
+
 def links_witness(rho, openings):
     """The variable e of LNK from (s, d) of each item."""
     flat = [x for opening in openings for x in opening]

@@ -123,6 +123,15 @@ class Tree:
             place = 2 * place + (own >= self.levels[level][2 * place + 1][64:])
         return self.levels[0][place], place, self.path(place)
 
+    def beside(self, places, level=None, at=0):
+        """The highest nodes below one without any of these leaves, from left to right."""
+        level = len(self.levels) - 1 if level is None else level
+        if not any(place >> level == at for place in places):
+            return [self.levels[level][at]]
+        if level == 0:
+            return []
+        return self.beside(places, level - 1, 2 * at) + self.beside(places, level - 1, 2 * at + 1)
+
 
 def locator(account, shared):
     return codec.digest("sudare/snapshot-locator/v1", account, shared)
@@ -209,3 +218,33 @@ def entry(heading, seed, sum_blinding, keys, draw):
     proof, _ = wrapped.prove(on, [w], draw.bytes32())
     sums, _ = heading.sums().prove(on, [sum_blinding], draw.bytes32())
     return u8(2) + heading.encode() + section.encode() + proof + sums
+
+
+def root_over(leaves, shown, beside):
+    """The root that leaves (place, node) and the nodes beside them give; None unless each stands where its search ends."""
+    if leaves & (leaves - 1) or not 0 < leaves <= 2**24:
+        return None
+    shown, beside = list(shown), list(beside)
+    found = _reached(leaves.bit_length() - 1, 0, shown, beside)
+    return None if found is None or shown or beside else found[0]
+
+
+def _reached(level, place, shown, beside):
+    """(node, the locators shown below it), taken from what is left of both lists."""
+    if not shown or shown[0][0] >= (place + 1) << level:
+        if not beside:
+            return None
+        group.decode(beside[0][32:64])
+        return beside.pop(0), []
+    if level == 0:
+        at, node = shown.pop(0)
+        group.decode(node[32:64])
+        return (node, [node[64:]]) if at == place else None
+    left = _reached(level - 1, 2 * place, shown, beside)
+    right = left and _reached(level - 1, 2 * place + 1, shown, beside)
+    if not right:
+        return None
+    first = right[0][64:]
+    if any(own >= first for own in left[1]) or any(own < first for own in right[1]):
+        return None
+    return _above(left[0], right[0]), left[1] + right[1]

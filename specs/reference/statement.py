@@ -25,10 +25,11 @@ from ristretto import L
 
 HEAD = MAGIC + u8(2)
 VERSION = u8(1)
-NOTES, REGISTER, JOINT = 0, 1, 3
+NOTES, REGISTER, HOLDINGS, JOINT = 0, 1, 2, 3
 CUSTODIAN, REGISTRAR = 0, 1
 NOTES_PROTOCOL, REGISTER_PROTOCOL = "sudare/statement/v1", "sudare/register-statement/v1"
 PART_PROTOCOL, JOINT_PROTOCOL = "sudare/joint-part/v1", "sudare/joint-statement/v1"
+HOLDINGS_PROTOCOL = "sudare/holdings-statement/v1"
 REFUSED = (linear.Refused, bulletproofs.Refused, group.DecodeError, ValueError)
 EQUALITY = "Differ"
 
@@ -509,9 +510,6 @@ class Joint:
         }  # fmt: skip
 
 
-CONTENTS = {NOTES: Notes, REGISTER: Register, JOINT: Joint}
-
-
 def _read_term(reader):
     tag = reader.number(1)
     if tag > 2:
@@ -523,6 +521,67 @@ def _named(snapshots, here):
     if here >= len(snapshots):
         raise Broken("RST-1", "no such snapshot")
     return snapshots[here]
+
+
+# --- holdings ---------------------------------------------------------------------------------------------------
+
+
+def held_line(place, node, account, shared, quantity):
+    """encode(HeldLine) of a leaf."""
+    return u32(place) + node[:64] + account + shared + u64(quantity)
+
+
+def holdings_context(subject, shown, lines, beside):
+    return subject.encode() + shown + bounded(lines, 2**17) + bounded(beside, 2**18)
+
+
+def holdings_file(subject, shown, lines, beside, proof):
+    return HEAD + subject.encode() + u8(HOLDINGS) + shown + bounded(lines, 2**17) + bounded(beside, 2**18) + proof
+
+
+class Holdings:
+    def __init__(self, reader):
+        start = reader._data
+        self.shown = ShownHeading(reader)
+        self.lines = reader.bounded(2**17, _read_line)
+        self.beside = reader.bounded(2**18, snapshot.read_node)
+        self.encoded = packet.taken(start, reader)
+        self.proof = packet.read_linear(reader)
+
+    def check(self, subject, core, under):
+        self.shown.check(core, under)
+        heading = self.shown.heading
+        leaf = lambda word, holding, account, shared: word + holding + snapshot.locator(account, shared)
+        leaves = [(place, leaf(*parts)) for place, *parts, _ in self.lines]
+        try:
+            root = snapshot.root_over(heading.leaves, leaves, self.beside)
+        except group.DecodeError as error:
+            raise Broken("HDG-2", str(error)) from error
+        if root != heading.root:
+            raise Broken("HDG-2", "not the snapshot's leaves")
+        total = sum(line[-1] for line in self.lines)
+        if total > heading.supply:
+            raise Broken("HDG-3", "more than there is")
+        on = relations.transcript(HOLDINGS_PROTOCOL, subject.encode() + self.encoded)
+        held = [(account, shared, holding, quantity) for _, _, holding, account, shared, quantity in self.lines]
+        try:
+            relation, _ = relations.holdings(on, heading.locators, held, heading.root[32:64], heading.supply)
+            relation.verify(on, self.proof)
+        except REFUSED as error:
+            raise Broken("HDG-1", str(error)) from error
+        lines = [{"account": line[3].hex(), "quantity": line[-1]} for line in self.lines]
+        return {
+            "of": "holdings", "snapshot": heading.number, "supply": heading.supply, "whole": total == heading.supply,
+            "lines": lines,
+        }  # fmt: skip
+
+
+CONTENTS = {NOTES: Notes, REGISTER: Register, HOLDINGS: Holdings, JOINT: Joint}
+
+
+def _read_line(reader):
+    place, word = reader.number(4), reader.take(32)
+    return place, word, reader.point(), reader.point(), reader.point(), reader.number(8)
 
 
 # --- files ------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ impl Api {
             let height = *heights.borrow_and_update();
             let looked = async {
                 self.tell_gates(node.as_ref()).await?;
+                self.fix_registers(node.as_ref()).await?;
                 self.look(&node, height).await?;
                 if height != seen && began >= again {
                     self.look_again(&node, height).await?;

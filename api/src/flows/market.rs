@@ -111,6 +111,12 @@ pub fn today(now: i64) -> BusinessDate {
     first.unwrap_or(Calendar::newest().effective())
 }
 
+/// When a day ends in Japan, in microseconds since the Unix epoch.
+pub(crate) fn end_of(date: BusinessDate) -> i64 {
+    let midnight = days_of(date).saturating_add(1).saturating_mul(86_400).saturating_sub(JAPAN_S);
+    midnight.saturating_mul(1_000_000)
+}
+
 /// Days since 1970-01-01.
 fn days_of(date: BusinessDate) -> i64 {
     let month = time::Month::try_from(date.month()).unwrap_or(time::Month::January);

@@ -8,6 +8,7 @@ use sudare_crypto::{NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
 use sudare_ledger::messages::{Reason, TradeId};
+use sudare_ledger::registrar::{Lines, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use tokio::sync::watch;
@@ -57,4 +58,29 @@ pub trait Node: fmt::Debug + Send + Sync {
 
     /// Registrar: where a redemption that was allowed stands.
     fn redemption(&self, key: RedemptionKey) -> Asking<'_, Option<OrderView>>;
+    /// Registrar: a register at a moment; none if there is no such asset, or its log never had that size.
+    fn register(&self, _: AssetId, _: When) -> Asking<'_, Option<RegisterHead>> {
+        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
+    }
+
+    /// Registrar: lines of a register.
+    fn lines(&self, _: AssetId, _: LinesOf) -> Asking<'_, Lines> {
+        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
+    }
+
+    /// Registrar: a file that shows what accounts hold in a snapshot, all or those of a custodian's customers, to this recipient and
+    /// nonce; none if there is no such snapshot, or nobody in it.
+    fn register_proof(
+        &self,
+        _: AssetId,
+        _: (u32, Option<NodeId>),
+        _: (Text<140>, [u8; 32]),
+    ) -> Asking<'_, Option<Vec<u8>>> {
+        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
+    }
+
+    /// Registrar: the snapshots of a register, in order.
+    fn snapshots(&self, _: AssetId) -> Asking<'_, Vec<SnapshotView>> {
+        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
+    }
 }

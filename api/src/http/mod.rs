@@ -17,6 +17,7 @@ mod openapi;
 mod operations;
 mod peer;
 pub mod problem;
+mod registers;
 mod signed;
 mod users;
 mod webhooks;
@@ -238,6 +239,7 @@ impl Api {
             .merge(instructions::routes())
             .merge(operations::routes())
             .merge(market::routes())
+            .merge(registers::routes())
             .merge(events::routes())
             .merge(webhooks::routes())
             .merge(imports::routes())

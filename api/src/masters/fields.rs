@@ -242,6 +242,12 @@ const INVESTOR: &[Field] = &[
 const INVESTOR_STATE: &[Field] = &[
     needs("status", Form::Choice(&["applied", "active", "suspended", "closed"]), "where it stands"),
     needs("aml_class", Form::Choice(&["low", "medium", "high", "prohibited"]), "risk class"),
+    may(
+        "custodian_node",
+        Form::Code(64),
+        "for a register: the custodian's node, by its name in the membership list",
+    ),
+    may("pseudonym", Form::Code(35), "for a register: the pseudonym that node has told"),
 ];
 
 const PARTY: &[Field] = &[

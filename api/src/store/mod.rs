@@ -8,6 +8,7 @@ mod imports;
 mod incoming;
 mod market;
 mod operations;
+mod registers;
 mod rows;
 mod signed;
 pub(crate) mod users;
@@ -27,6 +28,7 @@ pub use imports::{Announced, ImportedRow, Taken, Work};
 pub use incoming::{Numbered, Prepared};
 pub use market::{MarketState, SetMarket};
 pub use operations::{Event, Instructed, Noted, Operation, Pin};
+pub use registers::{Fixed, Holder, Kept, Nominal};
 pub use rows::{Change, Row, Version, Written};
 pub use signed::Evidence;
 pub use users::{At, Attempt};
@@ -50,6 +52,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "webhooks", include_str!("../../migrations/0007_webhooks.sql")),
     (8, "signed", include_str!("../../migrations/0008_signed.sql")),
     (9, "imports", include_str!("../../migrations/0009_imports.sql")),
+    (10, "registers", include_str!("../../migrations/0010_registers.sql")),
     (11, "refused", include_str!("../../migrations/0011_refused.sql")),
 ];
 

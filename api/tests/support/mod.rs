@@ -15,6 +15,7 @@ pub mod registry;
 // A server for tests of the API and of the whole alike.
 #[path = "../../../tests/src/system/postgres.rs"]
 mod postgres;
+pub mod register;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

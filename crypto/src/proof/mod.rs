@@ -4,6 +4,7 @@ pub mod amount;
 pub mod balance;
 pub mod equality;
 pub mod holder;
+pub mod holdings;
 pub mod joint;
 pub mod links;
 pub mod locator;

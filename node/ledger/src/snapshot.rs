@@ -26,7 +26,7 @@ use crate::log::EntryLeaf;
 use tree::SumTree;
 
 pub use chain::{AccountEvent, Chain, events_of};
-pub use tree::{SumNode, SumPath, search_ends_at};
+pub use tree::{SumNode, SumPath, root_over, search_ends_at};
 
 /// The most leaves of a snapshot, padding included.
 pub const SNAPSHOT_LEAVES_MAX: u32 = 1 << 24;
@@ -112,6 +112,8 @@ pub struct SnapshotSeed(Seed);
 pub struct Leaves {
     /// One an account, in the order the accounts were given.
     pub leaves: Vec<SnapshotLeaf>,
+    /// `S` of each of them.
+    pub shared: Vec<Encoded>,
     /// What the seed adds to the blindings of all live notes.
     pub blinding: Secret,
     /// `X`.
@@ -269,13 +271,16 @@ impl SnapshotSeed {
         let size = size.filter(|size| *size <= SNAPSHOT_LEAVES_MAX).ok_or(SnapshotError::Leaves)?;
         let (mut blinding, locating) = (Secret(Scalar::ZERO), self.locating());
         let mut leaves = Vec::with_capacity(accounts.len());
+        let mut points = Vec::with_capacity(accounts.len());
         let mut nodes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         for row in accounts {
             let own = self.blinding(&row.account);
             let holding = row.sum + *B_BLINDING * own.0;
-            let leaf = self.leaf(row, &holding, &locating)?;
+            let shared = Encoded::of(&(row.account.decompress()? * locating.0));
+            let leaf = self.leaf(row, &holding, &shared);
             nodes.push((leaf.node(), holding));
             leaves.push(leaf);
+            points.push(shared);
             blinding.0 += own.0;
         }
         for number in used..size {
@@ -289,20 +294,15 @@ impl SnapshotSeed {
         }
         nodes.sort_unstable_by_key(|(node, _)| node.first);
         let locators = locating.public();
-        Ok(Leaves { leaves, blinding, locators, tree: SumTree::new(&nodes) })
+        let (shared, tree) = (points, SumTree::new(&nodes));
+        Ok(Leaves { leaves, shared, blinding, locators, tree })
     }
 
-    fn leaf(
-        &self,
-        row: &AccountRow,
-        holding: &RistrettoPoint,
-        locating: &Secret,
-    ) -> Result<SnapshotLeaf, Malformed> {
+    fn leaf(&self, row: &AccountRow, holding: &RistrettoPoint, shared: &Encoded) -> SnapshotLeaf {
         let salt = self.0.child(b"snapshot salt", row.account.as_bytes()).0;
         let (account, chain, holding) = (row.account, row.chain, Encoded::of(holding));
-        let shared = Encoded::of(&(account.decompress()? * locating.0));
-        let locator = locator(&account, &shared);
-        Ok(SnapshotLeaf { version: Version, salt, account, chain, holding, locator })
+        let locator = locator(&account, shared);
+        SnapshotLeaf { version: Version, salt, account, chain, holding, locator }
     }
 }
 

@@ -4,6 +4,7 @@
 //! what accounts hold in all, or that they hold nothing.
 
 mod error;
+mod holdings;
 mod joint;
 mod notes;
 mod register;
@@ -21,6 +22,7 @@ use crate::tree::{
 };
 
 pub use error::StatementError;
+pub use holdings::{HOLDINGS_MAX, HeldLine, HeldWitness, Holdings};
 pub use joint::{Agreed, Answer, Answered, Closing, Joint, Offer, Offered, OwnAccount, Part};
 pub use notes::{Notes, Owned, Shown, Side};
 pub use register::{
@@ -61,6 +63,8 @@ pub enum Content {
     Notes(Box<Notes>) = 0,
     /// Of leaves of register snapshots.
     Register(Box<Register>) = 1,
+    /// Of what accounts hold in a register snapshot, in clear.
+    Holdings(Box<Holdings>) = 2,
     /// Of what accounts of two custodians hold in a register snapshot, by both.
     Joint(Box<Joint>) = 3,
 }
@@ -116,6 +120,7 @@ impl Statement {
             Content::Notes(notes) => notes.check(subject, checkpoint, &mut claims)?,
             Content::Register(register) => register.check(subject, checkpoint, &mut claims)?,
             Content::Joint(joint) => joint.check(subject, checkpoint, &mut claims)?,
+            Content::Holdings(holdings) => holdings.check(subject, checkpoint, &mut claims)?,
         }
         claims.accept(rng)?;
         Ok(Accepted { asset, size: checkpoint.size, root: checkpoint.root })
@@ -135,6 +140,7 @@ impl Statement {
                 let both = [&joint.left.accounts, &joint.right.accounts].into_iter();
                 both.flat_map(|accounts| accounts.iter()).map(|one| one.account).collect()
             }
+            Content::Holdings(holdings) => holdings.lines.iter().map(|line| line.account).collect(),
         }
     }
 }

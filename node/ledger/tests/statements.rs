@@ -28,7 +28,7 @@ use sudare_ledger::statement::{
 use sudare_ledger::tree::{ConsistencyProof, MemoryTree, SignedCheckpoint};
 
 /// The hash of the vectors' file.
-const FROZEN: &str = "12bc5a4e908d0f5ae3f36c61bdf223b56e49c6d319dab79e55e151570530995a";
+const FROZEN: &str = "bf32e30561fe69894eabb5c855ac4018d19cba33608c1179d6485a424348f041";
 
 /// An asset with a log of its terms and two issues: 100 and 40 to Ichi, 25 to Ni.
 struct World {
@@ -131,7 +131,7 @@ impl World {
 fn notes(statement: &mut Statement) -> &mut Notes {
     match &mut statement.content {
         Content::Notes(notes) => notes,
-        Content::Register(_) | Content::Joint(_) => panic!("of a register"),
+        Content::Register(_) | Content::Holdings(_) | Content::Joint(_) => panic!("of a register"),
     }
 }
 
@@ -333,6 +333,7 @@ fn statements_are_those_of_the_specification() {
         let of = match &read.content {
             Content::Notes(_) => "notes",
             Content::Register(_) => "register",
+            Content::Holdings(_) => "holdings",
             Content::Joint(_) => "joint",
         };
         assert_eq!(case["shows"]["of"], of, "{}", case["why"]);

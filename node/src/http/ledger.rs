@@ -7,13 +7,14 @@ use sudare_crypto::{NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
 use sudare_ledger::messages::TradeId;
+use sudare_ledger::registrar::{Lines, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use tokio::sync::watch;
 
 use crate::membership::Membership;
 use crate::net::Refusal;
-use crate::operator::{OperatorAnswer, OperatorQuery, kind};
+use crate::operator::{OperatorAnswer, OperatorQuery, ProofOf, kind};
 use crate::runtime::{Operator, reason_of};
 
 /// A running node with the names of its network.
@@ -102,6 +103,48 @@ impl Node for Inside {
 
     fn redemption(&self, key: RedemptionKey) -> Asking<'_, Option<OrderView>> {
         self.order(OperatorQuery::Redemption(key))
+    }
+
+    fn register(&self, asset: AssetId, when: When) -> Asking<'_, Option<RegisterHead>> {
+        Box::pin(async move {
+            match self.query(OperatorQuery::RegisterHead(asset, when)).await? {
+                OperatorAnswer::RegisterHead(head) => Ok(head.map(|head| *head)),
+                _ => Err(other()),
+            }
+        })
+    }
+
+    fn lines(&self, asset: AssetId, of: LinesOf) -> Asking<'_, Lines> {
+        Box::pin(async move {
+            match self.query(OperatorQuery::RegisterLines(asset, of)).await? {
+                OperatorAnswer::RegisterLines(lines) => Ok(lines),
+                _ => Err(other()),
+            }
+        })
+    }
+
+    fn register_proof(
+        &self,
+        asset: AssetId,
+        (snapshot, custodian): (u32, Option<NodeId>),
+        (recipient, nonce): (Text<140>, [u8; 32]),
+    ) -> Asking<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let of = ProofOf { asset, snapshot, custodian, recipient, nonce };
+            match self.query(OperatorQuery::RegisterProof(of)).await? {
+                OperatorAnswer::RegisterProof(file) => Ok(file),
+                _ => Err(other()),
+            }
+        })
+    }
+
+    fn snapshots(&self, asset: AssetId) -> Asking<'_, Vec<SnapshotView>> {
+        Box::pin(async move {
+            match self.query(OperatorQuery::Snapshots(asset)).await? {
+                OperatorAnswer::Snapshots(snapshots) => Ok(snapshots),
+                _ => Err(other()),
+            }
+        })
     }
 }
 

@@ -84,7 +84,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: SEGMENT_BYTES, high_water: None, schema: 1 }
+        Self { segment_bytes: SEGMENT_BYTES, high_water: None, schema: 2 }
     }
 }
 

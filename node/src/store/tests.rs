@@ -217,7 +217,7 @@ fn a_change_of_tables_builds_the_index_again() {
     add(&mut store, 3);
     catch_up(&mut store);
     drop(store);
-    let report = Store::open(folder.path(), &Options { schema: 2, ..options() }).unwrap().1;
+    let report = Store::open(folder.path(), &Options { schema: 3, ..options() }).unwrap().1;
     assert_eq!(report.applied, Position::START);
     assert!(report.rebuilt.unwrap().contains("other tables"));
 }

@@ -22,8 +22,9 @@ SUPPLY, MINTED = 150, 190
 
 def statements():
     log = _Log()
-    accepted = [_accepted(*case) for case in [*_of_notes(log), *_of_registers(log), *joints.accepted(log)]]
-    bad = [*_bad_files(log), *_bad_notes(log), *_bad_registers(log), *joints.refused(log)]
+    made = [*_of_notes(log), *_of_registers(log), *_of_holdings(log), *joints.accepted(log)]
+    accepted = [_accepted(*case) for case in made]
+    bad = [*_bad_files(log), *_bad_notes(log), *_bad_registers(log), *_bad_holdings(log), *joints.refused(log)]
     refused = [_refused(*case) for case in bad]
     return hexed({
         "asset": world.ASSET, "recipient": RECIPIENT, "nonce": log.nonce, "accepted": accepted, "refused": refused,
@@ -170,6 +171,29 @@ class _Log:
         locators = self.locators(on, maker, [(name, 0) for name in names], [number], draw, other.get("keys"))
         return statement.register_file(about, maker, headings, statement.absent_says(accounts), locators)
 
+    def holdings(self, names, number, claim=None, **other):
+        """A file of what accounts hold in a snapshot; `claim` are other quantities than proved."""
+        draw, about = Draw(f"holdings {names} {number}"), self.subject()
+        own, made = self.snapshots[number], self.snapshots[number]["tree"]
+        found = sorted((made.search(self.account(name))[1], name) for name in names)
+        line = lambda place, name, quantity: statement.held_line(
+            place, made.levels[0][place], self.account(name), made.shared(self.account(name)), quantity
+        )  # fmt: skip
+        held = [own["openings"][name] for _, name in found]
+        quantities = [value for value, _ in held] if claim is None else claim
+        lines = [line(*one, quantity) for one, quantity in zip(found, quantities, strict=True)]
+        lines = other.get("lines", lambda same: same)(lines)
+        beside = other.get("beside", lambda same: same)(made.beside([place for place, _ in found]))
+        shown = other.get("shown") or self.heading(number)
+        on = relations.transcript(statement.HOLDINGS_PROTOCOL, statement.holdings_context(about, shown, lines, beside))
+        read = [codec.decode(one, statement._read_line) for one in lines]
+        public = [(account, shared, holding, quantity) for _, _, holding, account, shared, quantity in read]
+        relation, rho = relations.holdings(on, made.locators, public, made.root()[32:64], SUPPLY)
+        blindings = [blinding for _, blinding in held] + [own["total"][1]]
+        witness = relations.holdings_witness(rho, other.get("x", made.x), blindings)
+        proof, _ = relation.prove(on, witness, draw.bytes32())
+        return statement.holdings_file(about, shown, lines, beside, proof)
+
     def locators(self, on, maker, found, shown, draw, keys=None):
         proofs = []
         for name, here in found:
@@ -213,6 +237,35 @@ def _of_registers(log):
     yield "it says a change", of("Differ", [80], [before], [alice])
     yield "it says who is no holder", log.absent(BY_REGISTRAR, ["carl"], 1)
     yield "the register is the supply", of("Differ", [0], ["register"], ["supply"], shown=(1,))
+
+
+def _of_holdings(log):
+    yield "the whole register", log.holdings(["alice", "anna", "bob"], 1)
+    yield "one of three accounts", log.holdings(["anna"], 1)
+    yield "two of three accounts", log.holdings(["alice", "bob"], 1)
+    yield "the only account", log.holdings(["alice"], 0)
+
+
+def _bad_holdings(log):
+    whole = ["alice", "anna", "bob"]
+    exchange = lambda same: [same[1], same[0], *same[2:]]
+    yield "HDG-1", "another quantity", log.holdings(["anna"], 1, claim=[21])
+    found = sorted((log.snapshots[1]["tree"].search(log.account(name))[1], name) for name in whole)
+    held = [log.snapshots[1]["openings"][name][0] for _, name in found]
+    yield "HDG-1", "a unit of one booked on another", log.holdings(whole, 1, claim=[held[0] + 1, held[1] - 1, held[2]])
+    yield "HDG-3", "more than the supply", log.holdings(whole, 1, claim=[held[0] + 1, *held[1:]])
+    yield "HDG-1", "without the snapshot's key", log.holdings(["anna"], 1, x=5)
+    yield "HDG-2", "a node is missing", log.holdings(["anna"], 1, beside=lambda same: same[:-1])
+    yield "HDG-2", "a node too many", log.holdings(["anna"], 1, beside=lambda same: [*same, same[-1]])
+    yield "HDG-2", "nodes exchanged", log.holdings(["anna"], 1, beside=exchange)
+    yield "HDG-2", "lines out of order", log.holdings(whole, 1, lines=exchange)
+    yield "HDG-2", "a line twice", log.holdings(whole, 1, lines=lambda same: [same[0], same[0], *same[2:]])
+    moved = lambda same: [codec.u32(int.from_bytes(same[0][:4], "little") ^ 1) + same[0][4:]]
+    yield "HDG-2", "at another place", log.holdings(["anna"], 1, lines=moved)
+    named = lambda same: [same[0][:68] + log.account("carl") + same[0][100:]]
+    yield "HDG-2", "under another account", log.holdings(["anna"], 1, lines=named)
+    yield "RST-1", "in another entry", log.holdings(["anna"], 1, shown=log.heading(1, entry=2))
+    yield "RST-1", "of another asset", log.holdings(["anna"], 1, shown=log.heading(1, asset=bytes(32)))
 
 
 def _bad_files(log):

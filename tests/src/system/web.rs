@@ -99,6 +99,11 @@ impl Served {
         self.ask_with(Some(card), method, path, "", body)
     }
 
+    /// Gets a file.
+    pub fn fetch(&self, card: &Card, path: &str) -> Option<(u16, Vec<u8>)> {
+        exchange(&self.root, Some(card), self.address, "GET", path, "", "")
+    }
+
     /// The same with more headers, each ended by a line break, and perhaps without a certificate.
     pub fn ask_with(
         &self,
@@ -219,6 +224,20 @@ pub fn request(
     headers: &str,
     body: &str,
 ) -> Option<(u16, String)> {
+    let (status, body) = exchange(root, card, address, method, path, headers, body)?;
+    Some((status, String::from_utf8(body).unwrap()))
+}
+
+/// The same, for an answer of any bytes.
+fn exchange(
+    root: &Root,
+    card: Option<&Card>,
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, Vec<u8>)> {
     let stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let mut stream = StreamOwned::new(root.tls(card), stream);
@@ -231,9 +250,10 @@ pub fn request(
     let mut answer = Vec::new();
     // The end may come without a notice.
     let _ = stream.read_to_end(&mut answer);
-    let text = String::from_utf8(answer).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let body = answer.split_off(end + 4);
+    let head = String::from_utf8(answer).unwrap();
+    Some((head.split(' ').nth(1)?.parse().ok()?, body))
 }
 
 impl Default for Root {

@@ -4,6 +4,7 @@ mod approvals;
 mod events;
 mod flows;
 mod imports;
+mod registers;
 mod users;
 
 use serde_json::{Map, Value, json};
@@ -32,6 +33,8 @@ pub(super) fn document(deeds: &Deeds, deprecated: &[Deprecated]) -> Value {
     schemas.extend(flows::schemas());
     paths.extend(imports::paths());
     schemas.extend(imports::schemas());
+    paths.extend(registers::paths());
+    schemas.extend(registers::schemas());
     paths.extend(users::paths());
     schemas.extend(users::schemas());
     paths.insert("/openapi.json".into(), json!({ "get": operation("openapi", "This document.", &[], &json!({

@@ -8,6 +8,7 @@ use sudare_disclosure::AssetId;
 use super::approve::set_redemption;
 use super::asset_log::{self, LogError};
 use super::assets::halt;
+use super::past::count_totals;
 use super::snapshot::record_events;
 use super::state::{
     ASSETS, Asset, EVIDENCE, Evidence, LEGS, LIVE, LOCKS, LegKey, LegState, NOTES, NoteRow, OWNERS,
@@ -372,6 +373,9 @@ fn move_register(
     asset.pending = asset.pending.saturating_sub(leg.header.mint);
     asset.minted = asset.minted.saturating_add(leg.header.mint.into());
     asset.burned = asset.burned.saturating_add(leg.header.burn.into());
+    if leg.header.mint > 0 || leg.header.burn > 0 {
+        count_totals(tx, id, entry, (asset.minted, asset.burned))?;
+    }
     let sound = asset.minted.checked_sub(asset.burned) == Some(asset.live);
     ASSETS.put(tx, &id, &Asset { ..asset });
     if !sound {

@@ -14,6 +14,9 @@ mod gather;
 mod issue;
 mod issue_leg;
 mod orders;
+mod past;
+#[cfg(any(test, feature = "testing"))]
+mod populated;
 mod silent;
 mod snapshot;
 mod state;
@@ -39,6 +42,7 @@ pub use asset_log::{LogError, origin};
 pub use issue::IssueOrder;
 pub use issue_leg::IssueDraft;
 pub use orders::{OrderStage, OrderView};
+pub use past::{LINES_MAX, Line, Lines, LinesOf, RegisterHead, When};
 pub use snapshot::{SnapshotSecrets, SnapshotView};
 pub use state::{
     ALLOTMENTS_MAX, Account, Allotment, Asset, Discrepancy, Evidence, Halt, Issue, IssueState,

@@ -21,14 +21,15 @@ use crate::snapshot::{
     AccountEvent, AccountRow, Chain, Heading, Leaves, Snapshot, SnapshotError, SnapshotLeaf,
     SnapshotSeed, SumNode, SumPath, events_of, locator,
 };
-use crate::statement::{Located, ShownHeading, ShownLeaf};
+use crate::statement::{HeldLine, HeldWitness, Located, ShownHeading, ShownLeaf};
 
 /// Each account's chain of events.
-const CHAINS: Table<(AssetId, Encoded), Chain> = Table::new(b'A', "account chain");
+pub(super) const CHAINS: Table<(AssetId, Encoded), Chain> = Table::new(b'A', "account chain");
 /// Each account's events, by number. Rows are never changed nor deleted.
-const EVENTS: Table<(AssetId, Encoded, Be), AccountEvent> = Table::new(b'B', "account event");
+pub(super) const EVENTS: Table<(AssetId, Encoded, Be), AccountEvent> =
+    Table::new(b'B', "account event");
 /// The leaves of an asset's snapshots. Rows are never changed nor deleted.
-const LEAVES: Table<(AssetId, Be, Encoded), LeafRow> = Table::new(b'D', "snapshot leaf");
+pub(super) const LEAVES: Table<(AssetId, Be, Encoded), LeafRow> = Table::new(b'D', "snapshot leaf");
 /// The nodes of snapshots' trees by level, from the leaves up, and place. Rows are never changed nor deleted.
 const NODES: Table<(AssetId, Be, u8, Be), SumNode> = Table::new(b'E', "snapshot node");
 /// The snapshots of an asset. Rows are never changed nor deleted.
@@ -46,14 +47,16 @@ struct Taken {
 
 /// An account in a snapshot that was taken.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
-struct LeafRow {
-    leaf: SnapshotLeaf,
+pub(super) struct LeafRow {
+    pub(super) leaf: SnapshotLeaf,
     /// Which of the leaves it is.
     place: u32,
     /// What the account held, atomic units.
-    held: u64,
+    pub(super) held: u64,
     /// The blinding of the leaf's commitment to that.
     blinding: Secret,
+    /// `S`, of which its locator is a hash.
+    shared: Encoded,
 }
 
 /// A snapshot with the secrets of which its registrar makes statements.
@@ -210,6 +213,52 @@ impl Registrar {
         Ok(Some(SnapshotSecrets { shown, locating, blinding }))
     }
 
+    /// What accounts that hold something hold in a snapshot, all or one custodian's, with all that shows it under the checkpoint of
+    /// `size` entries; none if there is no such snapshot, or no such account in it.
+    ///
+    /// (!) For the registrar alone.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`] if the log has no such size, or the store fails.
+    pub fn held_in_snapshot(
+        kv: &(impl Kv + ?Sized),
+        id: AssetId,
+        (number, custodian): (u32, Option<NodeId>),
+        size: u64,
+    ) -> Result<Option<HeldWitness>, LogError> {
+        let key = (id, Be(number.into()));
+        let Some(taken) = SNAPSHOTS.get(kv, &key)? else { return Ok(None) };
+        let Taken { entry, heading, seed, blinding } = taken;
+        let mut lines = Vec::new();
+        for_each(kv, &LEAVES, &encode(&key), |(_, _, account), row| {
+            let of = || Self::custodian_of(kv, id, *account);
+            if row.held == 0 || (custodian.is_some() && of()? != custodian) {
+                return Ok(());
+            }
+            let line = HeldLine {
+                place: row.place,
+                hash: row.leaf.node().hash,
+                holding: row.leaf.holding,
+                account: *account,
+                shared: row.shared,
+                quantity: row.held,
+            };
+            lines.push((line, row.blinding.clone()));
+            Ok(())
+        })?;
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        lines.sort_unstable_by_key(|(line, _)| line.place);
+        let places: Vec<u64> = lines.iter().map(|(line, _)| line.place.into()).collect();
+        let mut beside = Vec::new();
+        nodes_beside(kv, key, (levels(&heading), 0), &places, &mut beside)?;
+        let place = Place::of(&Self::entry_proof(kv, id, entry, size)?);
+        let (shown, locating) = (ShownHeading { heading, place }, seed.locating());
+        Ok(Some(HeldWitness { shown, lines, beside, locating, blinding }))
+    }
+
     /// The custodian of a registered account.
     ///
     /// # Errors
@@ -273,11 +322,13 @@ fn keep(
     (seed, leaves): (&SnapshotSeed, &Leaves),
     held: Vec<Held>,
 ) -> Option<()> {
-    for (leaf, held) in pairs(&leaves.leaves, &held)? {
+    let known = pairs(&held, &leaves.shared)?.collect::<Vec<_>>();
+    for (leaf, (held, shared)) in pairs(&leaves.leaves, &known)? {
+        let shared = **shared;
         let blinding = Secret(held.blinding.0 + seed.blinding(&leaf.account).0);
         let (leaf, place, held) = (leaf.clone(), leaves.place(leaf)?, held.quantity);
         let key = (*asset, *number, leaf.account);
-        LEAVES.put(tx, &key, &LeafRow { leaf, place, held, blinding });
+        LEAVES.put(tx, &key, &LeafRow { leaf, place, held, blinding, shared });
     }
     for (level, nodes) in numbered(leaves.levels()) {
         let mut place = 0u64;
@@ -319,6 +370,26 @@ fn search(
     }
     let number = u32::try_from(place).map_err(|_| StorageError::Damaged("snapshot"))?;
     Ok((node(kv, key, 0, place)?, number))
+}
+
+/// The highest nodes below one without any of these leaves, from left to right.
+fn nodes_beside(
+    kv: &(impl Kv + ?Sized),
+    key: (AssetId, Be),
+    (level, place): (u8, u64),
+    leaves: &[u64],
+    beside: &mut Vec<SumNode>,
+) -> Result<(), StorageError> {
+    if leaves.is_empty() {
+        beside.push(node(kv, key, level, place)?);
+        return Ok(());
+    }
+    let Some(below) = level.checked_sub(1) else { return Ok(()) };
+    let (left, right) = (place << 1, place << 1 | 1);
+    let first = right << below;
+    let (lefts, rights) = leaves.split_at(leaves.partition_point(|leaf| *leaf < first));
+    nodes_beside(kv, key, (below, left), lefts, beside)?;
+    nodes_beside(kv, key, (below, right), rights, beside)
 }
 
 /// The path of the leaf at a place.

@@ -39,6 +39,16 @@ pub struct Chain {
     pub head: Hash,
 }
 
+impl AccountEvent {
+    /// The leg's index in the log.
+    #[must_use]
+    pub const fn entry(&self) -> u64 {
+        match self {
+            Self::Received { entry, .. } | Self::Spent { entry, .. } => *entry,
+        }
+    }
+}
+
 impl Chain {
     /// The chain with one event more.
     ///

@@ -1,5 +1,8 @@
 //! A Merkle tree whose nodes carry the sum of the commitments below them and the least locator, by which leaves are found.
 
+use std::iter::Peekable;
+use std::slice;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::encode;
 use sudare_crypto::{Bounded, Encoded, Hash, Malformed, RistrettoPoint};
@@ -111,4 +114,78 @@ pub fn search_ends_at(
         at /= 2;
     }
     Ok(node == *root)
+}
+
+/// The root that leaves and the nodes beside them give, if the search for each leaf's own locator ends there; none if leaves are not in
+/// ascending order of their places, or a node is missing or left over.
+///
+/// `beside` are the highest nodes without a leaf shown below them, from left to right.
+///
+/// Enforces [SNP-5] for all leaves shown.
+///
+/// # Errors
+///
+/// [`Malformed`] if a sum does not decode.
+pub fn root_over(
+    leaves: u32,
+    shown: &[(u32, SumNode)],
+    beside: &[SumNode],
+) -> Result<Option<SumNode>, Malformed> {
+    let levels = leaves.trailing_zeros();
+    if !leaves.is_power_of_two() || usize::try_from(levels).is_ok_and(|levels| levels > LEVELS_MAX)
+    {
+        return Ok(None);
+    }
+    let mut walk = Walk { shown: shown.iter().peekable(), beside: beside.iter() };
+    let found = walk.node(levels, 0)?;
+    let whole = walk.shown.next().is_none() && walk.beside.next().is_none();
+    Ok(found.filter(|_| whole).map(|found| found.node))
+}
+
+/// What is left of leaves and nodes on a walk from left to right.
+struct Walk<'a> {
+    shown: Peekable<slice::Iter<'a, (u32, SumNode)>>,
+    beside: slice::Iter<'a, SumNode>,
+}
+
+/// A node that was come to, with the least and greatest of the locators shown below it.
+struct Reached {
+    node: SumNode,
+    sum: RistrettoPoint,
+    shown: Option<(Hash, Hash)>,
+}
+
+impl Walk<'_> {
+    fn node(&mut self, level: u32, place: u64) -> Result<Option<Reached>, Malformed> {
+        let end = place.saturating_add(1) << level;
+        let below = self.shown.peek().filter(|(leaf, _)| u64::from(*leaf) < end).copied();
+        let Some((leaf, node)) = below else {
+            let Some(node) = self.beside.next().copied() else { return Ok(None) };
+            let sum = node.sum.decompress()?;
+            return Ok(Some(Reached { node, sum, shown: None }));
+        };
+        let Some(level) = level.checked_sub(1) else {
+            let _ = self.shown.next();
+            let (node, sum) = (*node, node.sum.decompress()?);
+            let shown = Some((node.first, node.first));
+            let reached = Reached { node, sum, shown };
+            return Ok(Some(reached).filter(|_| u64::from(*leaf) == place));
+        };
+        let Some(left) = self.node(level, place << 1)? else { return Ok(None) };
+        let Some(right) = self.node(level, place << 1 | 1)? else { return Ok(None) };
+        let first = right.node.first;
+        let turns_left = left.shown.is_none_or(|(_, greatest)| greatest < first);
+        let turns_right = right.shown.is_none_or(|(least, _)| least >= first);
+        if !turns_left || !turns_right {
+            return Ok(None);
+        }
+        let sum = left.sum + right.sum;
+        let node = SumNode::above(&left.node, &right.node, &sum);
+        let ends = |(least, _): (Hash, Hash), (_, greatest): (Hash, Hash)| (least, greatest);
+        let shown = match (left.shown, right.shown) {
+            (Some(left), Some(right)) => Some(ends(left, right)),
+            (one, other) => one.or(other),
+        };
+        Ok(Some(Reached { node, sum, shown }))
+    }
 }

@@ -76,6 +76,16 @@ pub enum StatementError {
     /// An account that is said to be absent and is not.
     #[error("account {0:?} has a leaf in the register snapshot: state what it holds instead")]
     Present(Encoded),
+    /// Leaves that are not those of the snapshot.
+    #[error(
+        "[HDG-2] the accounts shown are not where they stand in register snapshot {0}, or not all nodes beside them are there: refuse the statement"
+    )]
+    OtherRoot(u32),
+    /// Accounts that hold more than there is.
+    #[error(
+        "[HDG-3] the accounts shown hold more than the supply of register snapshot {0}: its registrar's snapshot is false; keep the file as evidence"
+    )]
+    MoreThanAll(u32),
     /// Not one proof of a locator for each account shown.
     #[error("the statement does not have a proof of its place for each account shown: refuse it")]
     Locators,

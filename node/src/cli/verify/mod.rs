@@ -7,6 +7,7 @@ mod access;
 mod audit;
 mod checkpoint;
 mod fork;
+mod holdings;
 mod joint;
 mod packet;
 mod receipt;

@@ -9,6 +9,7 @@ use sudare_ledger::statement::{Content, Known, Notes, Statement, Subject};
 use sudare_ledger::tree::ConsistencyProof;
 
 use super::super::asset::read;
+use super::holdings::HoldingsView;
 use super::joint::JointView;
 use super::register::RegisterView;
 use super::{Failure, Output, Report, VerifyArgs, digits, failed, read_checkpoint};
@@ -36,6 +37,7 @@ pub(in crate::cli) enum Of {
     Notes { account: Option<String>, count: usize },
     Register(RegisterView),
     Joint(JointView),
+    Holdings(HoldingsView),
 }
 
 pub(super) fn verify(
@@ -74,6 +76,9 @@ pub(super) fn verify(
     let view = StatementView::of(statement);
     let places = match view.of {
         Of::Notes { .. } => "each note in its leg and that leg in the log",
+        Of::Holdings(_) => {
+            "the snapshot in the log, each account where its search ends, each quantity in its commitment, the supply in the sum of all"
+        }
         Of::Register(_) | Of::Joint(_) => {
             "each snapshot in the log and each account where its search ends"
         }
@@ -122,6 +127,10 @@ impl StatementView {
                 (super::register::said(register), Of::Register(RegisterView::of(register)))
             }
             Content::Joint(joint) => (super::joint::said(joint), Of::Joint(JointView::of(joint))),
+            Content::Holdings(holdings) => {
+                let view = HoldingsView::of(holdings);
+                (view.said(), Of::Holdings(view))
+            }
         };
         Self {
             asset: core.id().to_string(),
@@ -144,6 +153,7 @@ impl StatementView {
             }
             Of::Register(view) => format!("{statement}\n{}", view.text()),
             Of::Joint(view) => format!("{statement}\n{}", view.text()),
+            Of::Holdings(view) => format!("{statement}\n{}", view.text()),
         };
         format!(
             "of {code} ({asset}), under {entries} entries with root {root}\n{what}\nmade for {recipient:?}, nonce {nonce}"
@@ -155,6 +165,9 @@ impl StatementView {
         match self.of {
             Of::Notes { .. } => {
                 "that the notes are still unspent, that they are all the account has, and any number given in clear; a register snapshot decides that"
+            }
+            Of::Holdings(_) => {
+                "that the registrar's snapshot is as its log, which a replay with parties and links computes; anything after it; who stands behind an account"
             }
             Of::Register(_) | Of::Joint(_) => {
                 "that the registrar's snapshots are as its log, which a replay with parties and links computes; anything after them; who stands behind an account; any number given in clear but a supply"

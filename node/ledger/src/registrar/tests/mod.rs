@@ -5,8 +5,10 @@ mod approve;
 mod assets;
 mod finalise;
 mod gather;
+mod holdings;
 mod issue;
 mod joint;
+mod past;
 mod snapshot;
 mod statement;
 
