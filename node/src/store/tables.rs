@@ -11,9 +11,12 @@ use super::{
     engine::Room,
     index::{Index, Opened},
     lock::FolderLock,
+    sync_folder_of,
 };
 
 const TABLES: &str = "tables";
+/// Tables that are being made: a process that ends meanwhile leaves files with which the engine can't go on.
+const BEGUN: &str = "begun";
 
 /// A folder with tables, held by one process.
 #[derive(Debug)]
@@ -38,6 +41,9 @@ impl Tables {
             return Err(StoreError::NotEmpty { folder: folder.to_owned() });
         }
         let lock = FolderLock::acquire(folder)?;
+        if !tables.exists() {
+            make(&folder.join(BEGUN), &tables, schema)?;
+        }
         match Index::open(&tables, schema, Room::COMPUTATION)? {
             Opened::Sound(index) => Ok(Self { index, folder: folder.to_owned(), _lock: lock }),
             Opened::Unusable(what) => Err(StoreError::Tables { folder: folder.to_owned(), what }),
@@ -57,10 +63,25 @@ impl Tables {
     }
 }
 
-/// Whether nothing is in the folder but the lock of a process that came no further.
+/// Makes empty tables, all or nothing.
+fn make(begun: &Path, tables: &Path, schema: u32) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(begun) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(StoreError::io("removing", begun)(error));
+        }
+        Ok(()) | Err(_) => (),
+    }
+    drop(Index::open(begun, schema, Room::COMPUTATION)?);
+    std::fs::rename(begun, tables).map_err(StoreError::io("renaming", begun))?;
+    sync_folder_of(tables)
+}
+
+/// Whether nothing is in the folder but what a process left that came no further.
 fn is_free(folder: &Path) -> Result<bool, StoreError> {
     let mut entries = std::fs::read_dir(folder).map_err(StoreError::io("reading", folder))?;
-    Ok(entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == "lock")))
+    Ok(entries.all(|entry| {
+        entry.is_ok_and(|entry| entry.file_name() == "lock" || entry.file_name() == BEGUN)
+    }))
 }
 
 impl Kv for Tables {
@@ -106,6 +127,19 @@ mod tests {
             let locked = Tables::open(&folder, SCHEMA).unwrap_err();
             assert!(matches!(locked, StoreError::Locked { .. }), "{locked}");
         }
+    }
+
+    #[test]
+    fn a_process_that_ended_while_it_made_the_tables_is_in_nobodys_way() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("lock"), []).unwrap();
+        let half_made = place.path().join(BEGUN).join("keyspaces");
+        std::fs::create_dir_all(&half_made).unwrap();
+        std::fs::write(half_made.join("0"), b"cut sho").unwrap();
+        Tables::open(place.path(), SCHEMA).unwrap().apply(writes(b"k", b"v")).unwrap();
+        assert!(!place.path().join(BEGUN).exists());
+        let tables = Tables::open(place.path(), SCHEMA).unwrap();
+        assert_eq!(tables.get(b"k").unwrap(), Some(b"v".to_vec()));
     }
 
     #[test]
