@@ -75,6 +75,8 @@ pub enum Done {
     },
     /// It can't be done as things stand: nothing has changed, and the proposal stays.
     Impossible(&'static str),
+    /// The same for a reason that people have given, or that has numbers in it; nothing personal.
+    Refused(String),
 }
 
 impl Done {

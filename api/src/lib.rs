@@ -11,6 +11,7 @@ pub mod iso20022;
 pub mod keys;
 pub mod masters;
 pub mod packet;
+pub mod personal;
 pub mod reconciliation;
 pub mod registers;
 pub mod signed;

@@ -15,7 +15,9 @@ use sudare_api::approvals::{
     Decision, Deed, Deeds, Done, OPEN_FOR_US, Performing, Person, Prepared, Proposal,
 };
 use sudare_api::masters::{FieldError, Kind};
-use sudare_api::store::{AnnotateRegister, Change, EraseInvestor, PermitTransfers, SetMarket};
+use sudare_api::store::{
+    AnnotateRegister, Change, EraseInvestor, LiftHold, PermitTransfers, PlaceHold, SetMarket,
+};
 use sudare_api::users::{CreateUser, ResetUser, UpdateUser};
 
 use support::{
@@ -237,6 +239,10 @@ async fn every_cell_of_who_proposes_and_approves_holds() {
             }),
             "reset-user" => json!({ "user_id": "0".repeat(32) }),
             "erase-investor" => json!({ "investor_id": "0".repeat(32), "reason": "asked for" }),
+            "place-hold" => {
+                json!({ "investor_id": "0".repeat(32), "reason": "asked for", "until": "2031-07-18" })
+            }
+            "lift-hold" => json!({ "hold_id": "0".repeat(32), "reason": "asked for" }),
             other => panic!("no request for {other}"),
         };
         for role in Role::ALL {
@@ -424,7 +430,9 @@ fn deeds() -> Deeds {
         Arc::new(PermitTransfers),
         Arc::new(SetMarket { open: true }),
         Arc::new(SetMarket { open: false }),
-        Arc::new(EraseInvestor { house: HOUSE.into() }),
+        Arc::new(EraseInvestor { house: HOUSE.into(), node: None }),
+        Arc::new(PlaceHold { house: HOUSE.into() }),
+        Arc::new(LiftHold { house: HOUSE.into() }),
         Arc::new(CreateUser { users: support::users() }),
         Arc::new(UpdateUser { users: support::users() }),
         Arc::new(ResetUser),

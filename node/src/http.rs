@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sudare_api::access::Client;
 use sudare_api::flows::{CutOffError, Dial, Market, MarketConfig};
 use sudare_api::http::{Api, ClientsError, Connections, DEPRECATED, LimitsConfig, Peer, Setup};
+use sudare_api::personal::{KeyBook, KeyBookError};
 use sudare_api::store::{Store, StoreError};
 use sudare_api::tokens::{Tokens, TokensConfig, TokensError};
 use sudare_api::users::UsersConfig;
@@ -59,6 +60,9 @@ pub struct ApiConfig {
     /// A file (mode 0600) with the URL of a PostgreSQL database; SQLite in the node's data folder if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_url: Option<PathBuf>,
+    /// The folder of the keys that personal data is sealed under; `personal-keys` in the data folder if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_keys: Option<PathBuf>,
     /// Whether every connection needs a client certificate. Users may be let log on without one.
     #[serde(default, skip_serializing_if = "ClientCertificates::is_default")]
     pub client_certificates: ClientCertificates,
@@ -145,6 +149,9 @@ pub enum HttpError {
     /// The database.
     #[error("the API's database: {0}")]
     Store(#[from] StoreError),
+    /// The keys of personal data.
+    #[error(transparent)]
+    Keys(#[from] KeyBookError),
 }
 
 /// A listener that serves the API.
@@ -155,6 +162,7 @@ pub struct Http {
     carrying: JoinHandle<()>,
     delivering: JoinHandle<()>,
     importing: JoinHandle<()>,
+    erasing: JoinHandle<()>,
     keys: Option<JoinHandle<()>>,
     store: Store,
 }
@@ -168,7 +176,10 @@ impl Http {
     pub async fn start(node: &Loaded, operator: Operator) -> Result<Option<Self>, HttpError> {
         let Some(config) = &node.config.api else { return Ok(None) };
         let acceptor = TlsAcceptor::from(Arc::new(tls(config)?));
-        let store = Store::open(&database(config, &node.config.data)?).await?;
+        let keys = config.personal_keys.clone();
+        let keys = keys.unwrap_or_else(|| node.config.data.join("personal-keys"));
+        let keys = KeyBook::open(&keys, &node.seed).await?;
+        let store = Store::open(&database(config, &node.config.data)?, keys).await?;
         let house = node.member.name.to_string();
         let tokens = match &config.tokens {
             None => None,
@@ -192,7 +203,12 @@ impl Http {
             market,
             dial,
             deprecated: DEPRECATED,
-            node: Some(Arc::new(Inside { operator, membership: node.membership.clone() })),
+            node: Some(Arc::new(Inside {
+                operator,
+                membership: node.membership.clone(),
+                network: node.network,
+                key: node.identity.key().clone(),
+            })),
         };
         let api = Api::new(store.clone(), setup, Arc::new(now_us))?;
         let listener = TcpListener::bind(config.listen).await;
@@ -207,9 +223,11 @@ impl Http {
         let carrying = tokio::spawn(async move { carries.carry().await });
         let imports = api.clone();
         let importing = tokio::spawn(async move { imports.import().await });
+        let erases = api.clone();
+        let erasing = tokio::spawn(async move { erases.erase().await });
         let serving = tokio::spawn(accept(listener, acceptor, Connections::new(api, stopped)));
         tracing::info!(address = %config.listen, "the API is ready");
-        Ok(Some(Self { stop, serving, carrying, delivering, importing, keys, store }))
+        Ok(Some(Self { stop, serving, carrying, delivering, importing, erasing, keys, store }))
     }
 
     /// Takes no more connections, lets requests under way finish, and closes the database.
@@ -224,6 +242,7 @@ impl Http {
         self.carrying.abort();
         self.delivering.abort();
         self.importing.abort();
+        self.erasing.abort();
         let _ = timeout(STOP_WITHIN, self.store.close()).await;
     }
 }
@@ -237,7 +256,8 @@ impl ApiConfig {
             *file = folder.join(&*file);
         }
         let tokens = self.tokens.iter_mut().flat_map(|one| [&mut one.keys, &mut one.keys_roots]);
-        for file in tokens.chain([&mut self.database_url]).flatten() {
+        let other = [&mut self.database_url, &mut self.personal_keys];
+        for file in tokens.chain(other).flatten() {
             *file = folder.join(&*file);
         }
     }

@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from cases import access, audits, documents, encoding, legs, officers, packets, proofs, range_proof, settlement, snapshots, statements
+from cases import access, audits, documents, encoding, erasures, legs, officers, packets, proofs, range_proof, settlement, snapshots, statements
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 
@@ -52,6 +52,7 @@ FILES = {
     "packet": packets.packets,
     "access": access.accesses,
     "audit": audits.audits,
+    "erasure": erasures.erasures,
 }
 
 if __name__ == "__main__":

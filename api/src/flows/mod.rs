@@ -19,7 +19,7 @@ pub(crate) use self::carry::ms;
 pub(crate) use self::market::end_of;
 pub use self::market::{CutOffError, Market, MarketConfig, today};
 pub use self::message::Incoming;
-pub use self::node::{Asking, Node, Unanswered};
+pub use self::node::{Asking, Erasing, Holding, Node, Unanswered};
 pub use self::order::{Context, Order};
 pub(crate) use self::record_dates::adjusted;
 pub use self::request::{List, Request};

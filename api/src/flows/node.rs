@@ -4,14 +4,20 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use sudare_crypto::{NodeId, Text};
+use sudare_crypto::encoding::Version;
+use sudare_crypto::{Hash, NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::bundle::Erasure;
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
 use sudare_ledger::messages::{Reason, TradeId};
 use sudare_ledger::registrar::{Lines, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use tokio::sync::watch;
+
+use super::ms;
+use crate::personal::Destroyed;
+use crate::store::Erased;
 
 /// An answer on its way.
 pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unanswered>> + Send + 'a>>;
@@ -58,6 +64,7 @@ pub trait Node: fmt::Debug + Send + Sync {
 
     /// Registrar: where a redemption that was allowed stands.
     fn redemption(&self, key: RedemptionKey) -> Asking<'_, Option<OrderView>>;
+
     /// Registrar: a register at a moment; none if there is no such asset, or its log never had that size.
     fn register(&self, _: AssetId, _: When) -> Asking<'_, Option<RegisterHead>> {
         Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
@@ -82,5 +89,58 @@ pub trait Node: fmt::Debug + Send + Sync {
     /// Registrar: the snapshots of a register, in order.
     fn snapshots(&self, _: AssetId) -> Asking<'_, Vec<SnapshotView>> {
         Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
+    }
+
+    /// Custodian: what an investor holds in each asset that it has an account in.
+    fn holdings(&self, investor: Investor) -> Asking<'_, Vec<Holding>>;
+
+    /// The node's word that personal data is erased: a file for `sudare verify`.
+    fn certify(&self, erasing: Erasing) -> Asking<'_, Vec<u8>>;
+}
+
+/// What an investor holds in an asset.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Holding {
+    /// The asset's code.
+    pub asset: String,
+    /// Atomic units, locked ones among them.
+    pub units: u64,
+}
+
+/// What the certificate of an erasure is to say, but for who signs it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Erasing {
+    /// The erasure.
+    pub erased: Erased,
+    /// Its key.
+    pub key: Destroyed,
+}
+
+impl Erasing {
+    /// An erasure with its key.
+    #[must_use]
+    pub fn of(erased: &Erased, key: &Destroyed) -> Self {
+        Self { erased: erased.clone(), key: key.clone() }
+    }
+
+    /// The certificate of a house's node, to be signed; none if a text of it is too long, which it isn't.
+    #[must_use]
+    pub fn certificate(&self, network: Hash, house: NodeId) -> Option<Erasure> {
+        let Self { erased, key } = self;
+        Some(Erasure {
+            version: Version,
+            network,
+            house,
+            row: Text::new(erased.investor.as_str()).ok()?,
+            institution: Text::new(erased.owner.as_str()).ok()?,
+            reason: Text::new(erased.reason.as_str()).ok()?,
+            approval: Text::new(erased.id.as_str()).ok()?,
+            approved_at: ms(erased.approved_at),
+            destroyed_at: ms(key.at),
+            key: key.mark,
+            root: u64::try_from(key.root).unwrap_or(0),
+            items: u32::try_from(erased.items).unwrap_or(u32::MAX),
+            accounts: u32::try_from(erased.accounts).unwrap_or(u32::MAX),
+        })
     }
 }

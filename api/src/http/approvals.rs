@@ -170,7 +170,10 @@ async fn decide(
     let decided =
         api.0.store.decide((&id, hash), (decision, deed), &person, change, (&key, &print));
     match decided.await? {
-        Decided::Now(proposal, code) => Ok(Json(with_code(view(&proposal), code)).into_response()),
+        Decided::Now(proposal, code) => {
+            api.erase_now().await;
+            Ok(Json(with_code(view(&proposal), code)).into_response())
+        }
         Decided::OtherRequest => Err(Problem::KeyReused),
         Decided::Absent => Err(Problem::NotFound),
         Decided::OtherHash => Err(Problem::Invalid(vec![FieldError::new(
@@ -180,6 +183,7 @@ async fn decide(
         Decided::Over => Err(Problem::Decided),
         Decided::Person => Err(Problem::SamePerson),
         Decided::Impossible(why) => Err(Problem::Impossible(why)),
+        Decided::Refused(why) => Err(Problem::Refused(why)),
     }
 }
 

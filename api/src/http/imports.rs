@@ -89,6 +89,8 @@ impl Api {
             return Ok(false);
         };
         while !self.go_on(&mut work).await? {}
+        // The key of the file's text.
+        self.erase_now().await;
         Ok(true)
     }
 }
@@ -269,7 +271,6 @@ fn view(import: &Import) -> Value {
         "target": import.target.path(),
         "class": import.class.name(),
         "size": import.size.to_string(),
-        "sha256": import.hash,
         "file_at": instant(import.file_at),
         "status": import.status.name(),
         "received": import.received.to_string(),
@@ -279,8 +280,10 @@ fn view(import: &Import) -> Value {
         "created_by": import.created_by,
         "updated_at": instant(import.updated_at),
     });
-    if let (Some(result), Value::Object(members)) = (import.result, &mut view) {
-        members.insert("result".into(), result.name().into());
+    if let Value::Object(members) = &mut view {
+        let hash = import.hash.clone().map(|hash| ("sha256".to_owned(), hash.into()));
+        members.extend(hash);
+        members.extend(import.result.map(|one| ("result".to_owned(), one.name().into())));
     }
     view
 }

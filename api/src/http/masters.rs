@@ -119,7 +119,7 @@ async fn create(
         }
         Written::OtherRequest => Err(Problem::KeyReused),
         Written::Fields(errors) => Err(Problem::Invalid(errors)),
-        Written::Absent | Written::Stale(_) => Err(Problem::Internal),
+        Written::Absent | Written::Stale(_) | Written::Erased => Err(Problem::Internal),
     }
 }
 
@@ -159,6 +159,7 @@ async fn update(
         }
         Written::Absent => Err(Problem::NotFound),
         Written::Stale(_) => Err(Problem::Stale),
+        Written::Erased => Err(Problem::Impossible("the investor is erased")),
         Written::Fields(errors) => Err(Problem::Invalid(errors)),
         Written::OtherRequest => Err(Problem::Internal),
     }

@@ -4,6 +4,7 @@ mod approvals;
 mod connection;
 mod deprecation;
 mod docs;
+mod erasures;
 mod events;
 pub mod fetch;
 mod imports;
@@ -51,8 +52,8 @@ use crate::flows::{Dial, Market, Node};
 use crate::masters::Field;
 use crate::signed::Signed;
 use crate::store::{
-    AnnotateRegister, Change, EraseInvestor, Noted, Operation, PermitTransfers, SetMarket, Store,
-    StoreError,
+    AnnotateRegister, Change, EraseInvestor, LiftHold, Noted, Operation, PermitTransfers,
+    PlaceHold, SetMarket, Store, StoreError,
 };
 use crate::tokens::Tokens;
 use crate::users::{CreateUser, ResetUser, UpdateUser, UsersConfig, UsersError};
@@ -197,7 +198,9 @@ impl Api {
             Arc::new(PermitTransfers),
             Arc::new(SetMarket { open: true }),
             Arc::new(SetMarket { open: false }),
-            Arc::new(EraseInvestor { house: setup.house.clone() }),
+            Arc::new(EraseInvestor { house: setup.house.clone(), node: setup.node.clone() }),
+            Arc::new(PlaceHold { house: setup.house.clone() }),
+            Arc::new(LiftHold { house: setup.house.clone() }),
         ];
         if let Some(users) = &setup.users {
             users.check()?;
@@ -236,6 +239,7 @@ impl Api {
             .route("/deprecations", get(docs::deprecations))
             .route("/problems/{code}", get(problem_page))
             .merge(masters::routes())
+            .merge(erasures::routes())
             .merge(instructions::routes())
             .merge(operations::routes())
             .merge(market::routes())

@@ -55,6 +55,8 @@ pub enum Problem {
     GateClosed(&'static str),
     /// What is asked for can't be done as things stand; says why.
     Impossible(&'static str),
+    /// The same for a reason that people have given, or that has numbers in it; nothing personal.
+    Refused(String),
     /// More requests than the client may make; seconds until the next one.
     TooMany(u64),
     /// The node failed.
@@ -248,7 +250,7 @@ impl Problem {
             Self::SamePerson => "same-person",
             Self::Decided => "decided",
             Self::GateClosed(_) => "gate-closed",
-            Self::Impossible(_) => "impossible",
+            Self::Impossible(_) | Self::Refused(_) => "impossible",
             Self::TooMany(_) => "too-many-requests",
             Self::Internal => "internal",
         };
@@ -266,7 +268,7 @@ impl Problem {
                 refused = why.to_string();
                 (Some(refused.as_str()), None)
             }
-            Self::Malformed(detail) => (Some(detail.as_str()), None),
+            Self::Malformed(detail) | Self::Refused(detail) => (Some(detail.as_str()), None),
             Self::GateClosed(detail) | Self::Impossible(detail) => (Some(*detail), None),
             Self::Invalid(errors) => (None, Some(errors)),
             _ => (None, None),

@@ -51,6 +51,15 @@ impl Target {
         }
     }
 
+    /// Whether a file of it holds personal data, which is sealed.
+    #[must_use]
+    pub const fn is_sealed(self) -> bool {
+        match self {
+            Self::Masters(kind) => kind.is_sealed(),
+            Self::Instructions => false,
+        }
+    }
+
     /// The one with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -277,8 +286,8 @@ pub struct Import {
     pub class: Class,
     /// How long it is, in bytes.
     pub size: i64,
-    /// Its SHA-256, in hexadecimal digits.
-    pub hash: String,
+    /// Its SHA-256, in hexadecimal digits; gone once an investor is erased who was made of it.
+    pub hash: Option<String>,
     /// When it was made, in microseconds since the Unix epoch.
     pub file_at: i64,
     /// Where it stands.

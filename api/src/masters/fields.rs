@@ -159,6 +159,30 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Whether a row says something of a person, which is sealed under a key of the row's own.
+    #[must_use]
+    pub const fn is_sealed(self) -> bool {
+        matches!(self, Self::Investor)
+    }
+
+    /// Whether a field of the kind is sealed. What tells classes apart, and references to institutions, name nobody: they stay
+    /// in columns of their own.
+    #[must_use]
+    pub const fn seals(self, field: &Field) -> bool {
+        // A register's lines are looked up by these, and they name nobody without the ledger.
+        if matches!(field.name.as_bytes(), b"custodian_node" | b"pseudonym") {
+            return false;
+        }
+        let plain = match field.form {
+            Form::Choice(_) => field.required,
+            Form::Reference(_) => true,
+            _ => false,
+        };
+        self.is_sealed() && !plain
+    }
+}
+
 impl Field {
     /// One that must be there.
     #[must_use]

@@ -28,6 +28,8 @@ pub enum Decided {
     Person,
     /// What it says can't be done now.
     Impossible(&'static str),
+    /// The same for a reason that isn't the program's own words.
+    Refused(String),
 }
 
 /// Whose proposals of which deeds: [AUT-3].
@@ -55,7 +57,7 @@ impl Store {
     ) -> Result<(Written, Option<String>), StoreError> {
         let mut tx = self.write().await?;
         let id = Uuid::now_v7().simple().to_string();
-        if let Some(before) = claim(&mut tx, "approval", &id, change, key).await? {
+        if let Some(before) = claim(&mut tx, "approval", &id, change, key, &self.keys).await? {
             return Ok((before, None));
         }
         let hash = hash(&id, change.institution, deed, &prepared.request);
@@ -143,7 +145,7 @@ impl Store {
     ) -> Result<Decided, StoreError> {
         let within = Within { institution: change.institution, deeds: &[deed.name()] };
         let mut tx = self.write().await?;
-        let before = claim(&mut tx, "approval", id, change, key).await?;
+        let before = claim(&mut tx, "approval", id, change, key, &self.keys).await?;
         let Some(proposal) = find(&mut tx, id, within, change.now).await? else {
             return Ok(Decided::Absent);
         };
@@ -179,6 +181,7 @@ impl Store {
         if decision == Decision::Approve {
             match deed.perform(&mut tx, &proposal, change).await? {
                 Done::Impossible(why) => return Ok(Decided::Impossible(why)),
+                Done::Refused(why) => return Ok(Decided::Refused(why)),
                 Done::Done { result, code: told } => {
                     code = told;
                     let text = "UPDATE approval SET result = $1 WHERE id = $2";

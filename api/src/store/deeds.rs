@@ -1,4 +1,4 @@
-//! What two people do with masters: erase an investor's personal data, annotate the register.
+//! What two people do with masters: annotate the register.
 
 use serde_json::{Value, json};
 use sqlx::{Any, AssertSqlSafe, Transaction};
@@ -8,67 +8,6 @@ use super::{Change, Row, StoreError};
 use crate::access::{Reach, Role};
 use crate::approvals::{Deed, Done, Performing, Prepared, Proposal};
 use crate::masters::{Field, FieldError, Form, Kind, Values, validate_fields};
-
-/// What stands in required fields of erased rows.
-const ERASED: &str = "erased";
-
-/// Erases the personal data of an investor whose account is closed, from the row and from its history: [MST-5].
-#[derive(Debug)]
-pub struct EraseInvestor {
-    /// The institution that runs the node, which may erase all.
-    pub house: String,
-}
-
-const ERASE: &[Field] = &[
-    Field::needs("investor_id", Form::Reference(Kind::Investor), "the investor"),
-    Field::needs("reason", Form::Text(200), "why, without personal data"),
-];
-
-impl Deed for EraseInvestor {
-    fn name(&self) -> &'static str {
-        "erase-investor"
-    }
-
-    fn about(&self) -> &'static str {
-        "erases a closed investor's personal data, with its history"
-    }
-
-    fn roles(&self) -> &'static [Role] {
-        &[Role::Registrar, Role::Custodian, Role::DirectBroker, Role::EntrustingBroker]
-    }
-
-    fn of_the_house(&self) -> bool {
-        false
-    }
-
-    fn schema(&self) -> Value {
-        crate::http::schema_of(ERASE)
-    }
-
-    fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
-        prepared(ERASE, request)
-    }
-
-    fn perform<'a>(
-        &'a self,
-        tx: &'a mut Transaction<'static, Any>,
-        proposal: &'a Proposal,
-        change: Change<'a>,
-    ) -> Performing<'a> {
-        Box::pin(async move {
-            let reach = reach(&self.house, change);
-            let id = member(&proposal.request, "investor_id");
-            let Some(row) = find(tx, Kind::Investor, id, &reach).await? else {
-                return Ok(Done::Impossible("there is no such investor"));
-            };
-            if row.values.get("status").map(String::as_str) != Some("closed") {
-                return Ok(Done::Impossible("the investor's status must be `closed` first"));
-            }
-            erase(tx, &row, change).await?;
-            Ok(Done::with(json!({ "investor_id": id, "version": row.version.saturating_add(1) })))
-        })
-    }
-}
 
 /// Replaces the annotation of a product's register: [MST-6].
 #[derive(Debug)]
@@ -162,46 +101,8 @@ pub(super) async fn replace_guarded(
         Some(text) => drop(values.insert(field, text.to_owned())),
         None => drop(values.remove(field)),
     }
-    remember(tx, kind.table(), id, version, Some(&values), change).await?;
+    remember(tx, (kind.table(), id, version), Some(&values), change, None).await?;
     Ok(Ok(row))
-}
-
-/// Keeps only what a row must have; what tells classes apart stays, as it names nobody.
-async fn erase(
-    tx: &mut Transaction<'static, Any>,
-    row: &Row,
-    change: Change<'_>,
-) -> Result<(), StoreError> {
-    let sets: Vec<String> = Kind::Investor
-        .fields()
-        .filter(|field| !(field.required && matches!(field.form, Form::Choice(_))))
-        .map(|field| {
-            let value = if field.required { format!("'{ERASED}'") } else { "NULL".to_owned() };
-            format!("{} = {value}", field.name)
-        })
-        .collect();
-    let version = row.version.saturating_add(1);
-    let text = format!(
-        "UPDATE investor SET version = $1, updated_at = $2, updated_by = $3, {} WHERE id = $4",
-        sets.join(", "),
-    );
-    sqlx::query(AssertSqlSafe(text))
-        .bind(version)
-        .bind(change.now)
-        .bind(change.client.to_owned())
-        .bind(row.id.clone())
-        .execute(&mut **tx)
-        .await?;
-    // A request with personal data goes with them, and so does its hash, which could be found out by trying.
-    for text in [
-        "UPDATE row_history SET content = NULL WHERE kind = $1 AND id = $2",
-        "DELETE FROM idempotency WHERE kind = $1 AND id = $2",
-        "DELETE FROM signed_request WHERE kind = $1 AND row_id = $2",
-    ] {
-        let query = sqlx::query(text).bind(Kind::Investor.table()).bind(row.id.clone());
-        query.execute(&mut **tx).await?;
-    }
-    remember(tx, Kind::Investor.table(), &row.id, version, None, change).await
 }
 
 pub(super) fn prepared(
@@ -212,7 +113,8 @@ pub(super) fn prepared(
     Ok(Prepared { request: json!(values), code: None })
 }
 
-fn reach(house: &str, change: Change<'_>) -> Reach {
+/// The rows that a client's deed is about.
+pub(super) fn reach(house: &str, change: Change<'_>) -> Reach {
     if change.institution == house {
         Reach::All
     } else {

@@ -8,14 +8,19 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 use uuid::Uuid;
 
-use super::rows::{broken_references, claim, insert};
+use super::erasures::to_destroy;
+use super::rows::{broken_references, claim_locked, insert};
+use super::sealed::{opened_text, sealed_text, subject};
 use super::{Change, Store, StoreError, Written};
 use crate::access::{Action, Client};
 use crate::imports::{Class, Import, Line, Outcome, Rows, Sheet, SheetError, Status, Target};
 use crate::masters::{FieldError, Kind, Values};
+use crate::personal::{DataKey, KeyBook};
 
 /// The name of what idempotency keys are for here.
 const KIND: &str = "import_file";
+/// What the key of a file's text is for, which is destroyed when the file is done.
+const PART: &str = "import_part";
 /// How many rows are made in one transaction, where each counts by itself.
 pub(super) const BATCH: usize = 200;
 /// How long a file may wait for its next part, in microseconds.
@@ -85,9 +90,20 @@ impl Store {
     ) -> Result<Written, StoreError> {
         let mut tx = self.write().await?;
         let id = Uuid::now_v7().simple().to_string();
-        if let Some(before) = claim(&mut tx, KIND, &id, change, key).await? {
+        // One key for what is kept of the file, one for its text, which goes earlier.
+        let locks = match announced.target.is_sealed() {
+            true => Some((DataKey::random()?, DataKey::random()?)),
+            false => None,
+        };
+        let lock = locks.as_ref().map(|(own, _)| own);
+        let before = claim_locked(&mut tx, (KIND, &id), change, key, (&self.keys, lock));
+        if let Some(before) = before.await? {
             return Ok(before);
         }
+        let hash = match lock {
+            Some(lock) => sealed_text(&hash_place(&id), announced.hash, lock)?,
+            None => announced.hash.to_owned(),
+        };
         let text = "INSERT INTO import_file (id, owner, target, processing_class, file_size, file_hash, file_at, status, received, \
                     rows_done, rows_refused, client, created_at, created_by, updated_at) \
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, $9, $10, $11, $12)";
@@ -97,7 +113,7 @@ impl Store {
             .bind(announced.target.path())
             .bind(announced.class.name())
             .bind(announced.size)
-            .bind(announced.hash.to_owned())
+            .bind(hash)
             .bind(announced.file_at)
             .bind(Status::Receiving.name())
             .bind(serde_json::to_string(client).map_err(|_| DAMAGED)?)
@@ -106,6 +122,9 @@ impl Store {
             .bind(change.now)
             .execute(&mut *tx)
             .await?;
+        if let Some((own, text)) = locks {
+            self.keys.keep(&[(subject(KIND, &id), own), (subject(PART, &id), text)]).await?;
+        }
         tx.commit().await?;
         Ok(Written::Row(id, 1))
     }
@@ -123,10 +142,11 @@ impl Store {
         now: i64,
     ) -> Result<Taken, StoreError> {
         let mut tx = self.write().await?;
-        let Some(import) = find(&mut tx, owner, id).await? else { return Ok(Taken::Absent) };
+        let found = find(&mut tx, &self.keys, owner, id).await?;
+        let Some(import) = found else { return Ok(Taken::Absent) };
         let content = STANDARD.encode(bytes);
         if offset < import.received {
-            return taken_before(&mut tx, import, offset, &content).await;
+            return self.taken_before(&mut tx, import, offset, &content).await;
         }
         if import.status != Status::Receiving {
             return Ok(Taken::Over);
@@ -136,12 +156,17 @@ impl Store {
         if offset != import.received || received > import.size || bytes.is_empty() {
             return Ok(Taken::Elsewhere);
         }
+        let sealed = match self.keys.key(&subject(PART, id)) {
+            Some(lock) => sealed_text(&part_place(id, offset), &content, &lock)?,
+            None if import.target.is_sealed() => return Err(StoreError::KeyMissing),
+            None => content.clone(),
+        };
         let text = "INSERT INTO import_part (import_id, first_byte, content) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        let query = sqlx::query(text).bind(id.to_owned()).bind(offset).bind(content.clone());
+        let query = sqlx::query(text).bind(id.to_owned()).bind(offset).bind(sealed);
         if query.execute(&mut *tx).await?.rows_affected() != 1 {
             // Another request with a part for this place was faster: what it has done can be seen now.
-            let import = find(&mut tx, owner, id).await?.ok_or(DAMAGED)?;
-            return taken_before(&mut tx, import, offset, &content).await;
+            let import = find(&mut tx, &self.keys, owner, id).await?.ok_or(DAMAGED)?;
+            return self.taken_before(&mut tx, import, offset, &content).await;
         }
         let status = if received == import.size { Status::Working } else { Status::Receiving };
         let text = "UPDATE import_file SET received = $1, status = $2, updated_at = $3 WHERE id = $4 AND received = $5";
@@ -151,9 +176,59 @@ impl Store {
             // It was, and the file is worked on or done by now.
             return Ok(Taken::Elsewhere);
         }
-        let now = find(&mut tx, owner, id).await?.ok_or(DAMAGED)?;
+        let now = find(&mut tx, &self.keys, owner, id).await?.ok_or(DAMAGED)?;
         tx.commit().await?;
         Ok(Taken::Now(Box::new(now)))
+    }
+
+    /// A part as it came; none if its key is gone.
+    fn part(
+        &self,
+        import: &Import,
+        offset: i64,
+        content: String,
+    ) -> Result<Option<String>, StoreError> {
+        if !import.target.is_sealed() {
+            return Ok(Some(content));
+        }
+        let id = import.id.as_str();
+        opened_text(&self.keys, (PART, id), &part_place(id, offset), &content)
+    }
+
+    /// [IMP-1]: a part that came before is there if it is the same.
+    async fn taken_before(
+        &self,
+        tx: &mut Transaction<'_, Any>,
+        import: Import,
+        offset: i64,
+        content: &str,
+    ) -> Result<Taken, StoreError> {
+        let text = "SELECT content FROM import_part WHERE import_id = $1 AND first_byte = $2";
+        let query = sqlx::query(text).bind(import.id.clone()).bind(offset);
+        let before = query.fetch_optional(&mut **tx).await?;
+        let before = before.map(|row| row.try_get::<String, _>("content")).transpose()?;
+        let before = before.map(|part| self.part(&import, offset, part)).transpose()?.flatten();
+        Ok(match before {
+            Some(before) if before == content => Taken::Now(Box::new(import)),
+            _ => Taken::Elsewhere,
+        })
+    }
+
+    /// The bytes of a file that is whole.
+    async fn whole(
+        &self,
+        tx: &mut Transaction<'_, Any>,
+        import: &Import,
+    ) -> Result<Vec<u8>, StoreError> {
+        let text =
+            "SELECT first_byte, content FROM import_part WHERE import_id = $1 ORDER BY first_byte";
+        let mut bytes = Vec::new();
+        for row in sqlx::query(text).bind(import.id.clone()).fetch_all(&mut **tx).await? {
+            let part = self.part(import, row.try_get("first_byte")?, row.try_get("content")?)?;
+            let part = STANDARD.decode(part.unwrap_or_default());
+            bytes.extend(part.map_err(|_| StoreError::Damaged("import_part"))?);
+        }
+        Ok(bytes)
     }
 
     /// A file of an institution.
@@ -164,7 +239,7 @@ impl Store {
     pub async fn import(&self, owner: &str, id: &str) -> Result<Option<Import>, StoreError> {
         let query = sqlx::query("SELECT * FROM import_file WHERE owner = $1 AND id = $2");
         let row = query.bind(owner.to_owned()).bind(id.to_owned());
-        row.fetch_optional(&self.pool).await?.map(|row| parse(&row)).transpose()
+        row.fetch_optional(&self.pool).await?.map(|row| parse(&self.keys, &row)).transpose()
     }
 
     /// Up to `limit` files of an institution for these targets, by id, after the id `after`.
@@ -188,7 +263,7 @@ impl Store {
         );
         let query = sqlx::query(AssertSqlSafe(text));
         let rows = query.bind(owner.to_owned()).bind(after.unwrap_or_default().to_owned());
-        rows.fetch_all(&self.pool).await?.iter().map(parse).collect()
+        rows.fetch_all(&self.pool).await?.iter().map(|row| parse(&self.keys, row)).collect()
     }
 
     /// What became of up to `limit` rows of a file, by number, after the number `after`; all, or those that were refused.
@@ -236,12 +311,12 @@ impl Store {
             return Ok(None);
         };
         let client: String = row.try_get("client")?;
-        let import = parse(&row)?;
-        let bytes = whole(&mut tx, &import.id).await?;
+        let import = parse(&self.keys, &row)?;
+        let bytes = self.whole(&mut tx, &import).await?;
         tx.commit().await?;
         let hash: String =
             Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let rows = if hash == import.hash {
+        let rows = if import.hash.as_ref() == Some(&hash) {
             Rows::parse(import.target, &bytes).map_err(|error| match error {
                 SheetError::Count => Outcome::Count,
                 SheetError::Text | SheetError::Heading => Outcome::Form,
@@ -261,19 +336,23 @@ impl Store {
     /// [`StoreError`].
     pub async fn go_on(&self, work: &mut Work, now: i64) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
+        let mut keys = Vec::new();
         let ended = match (&work.rows, work.import.class) {
             (Err(outcome), _) => Some((*outcome, (0, 0))),
             // Whoever has messages goes on with what they instruct.
             (Ok(Rows::Messages(_)), _) => None,
-            (Ok(Rows::Sheet(sheet)), Class::All) => Some(work.all(&mut tx, sheet, now).await?),
+            (Ok(Rows::Sheet(sheet)), Class::All) => {
+                Some(work.all(&mut tx, sheet, now, &mut keys).await?)
+            }
             (Ok(Rows::Sheet(sheet)), Class::Rows) => {
-                let (done, refused, last) = work.batch(&mut tx, sheet, now).await?;
+                let (done, refused, last) = work.batch(&mut tx, sheet, now, &mut keys).await?;
                 work.gone_on(&mut tx, (done, refused), last, now).await?
             }
         };
         if let Some((outcome, rows)) = ended {
             end(&mut tx, &work.import.id, outcome, rows, now).await?;
         }
+        self.keys.keep(&keys).await?;
         tx.commit().await?;
         Ok(ended.is_some())
     }
@@ -302,6 +381,7 @@ impl Work {
         tx: &mut Transaction<'_, Any>,
         sheet: &Sheet,
         now: i64,
+        keys: &mut Vec<(String, DataKey)>,
     ) -> Result<(Outcome, (i64, i64)), StoreError> {
         let mut refused = 0_i64;
         for (number, line) in &sheet.lines {
@@ -316,7 +396,7 @@ impl Work {
         let mut done = 0;
         for (number, line) in &sheet.lines {
             let Ok(values) = line else { continue };
-            self.make(tx, *number, values, now).await?;
+            self.make(tx, (*number, values), now, keys).await?;
             done = *number;
         }
         Ok((Outcome::Complete, (done, 0)))
@@ -328,6 +408,7 @@ impl Work {
         tx: &mut Transaction<'_, Any>,
         sheet: &Sheet,
         now: i64,
+        keys: &mut Vec<(String, DataKey)>,
     ) -> Result<(i64, i64, bool), StoreError> {
         let (mut done, mut refused) = (self.import.rows_done, self.import.rows_refused);
         let before = usize::try_from(done.saturating_add(refused)).map_err(|_| DAMAGED)?;
@@ -338,7 +419,7 @@ impl Work {
                     refused = refused.saturating_add(1);
                 }
                 Ok(values) => {
-                    self.make(tx, *number, values, now).await?;
+                    self.make(tx, (*number, values), now, keys).await?;
                     done = done.saturating_add(1);
                 }
             }
@@ -365,14 +446,17 @@ impl Work {
     async fn make(
         &self,
         tx: &mut Transaction<'_, Any>,
-        number: i64,
-        values: &Values,
+        (number, values): (i64, &Values),
         now: i64,
+        keys: &mut Vec<(String, DataKey)>,
     ) -> Result<(), StoreError> {
         let id = Uuid::now_v7().simple().to_string();
+        let target = self.kind()?;
+        let lock = if target.is_sealed() { Some(DataKey::random()?) } else { None };
         let (client, institution) = (&self.import.created_by, &self.import.owner);
         let change = Change { client, institution, now, signed: None };
-        insert(tx, self.kind()?, &id, values, change).await?;
+        insert(tx, target, &id, values, change, lock.as_ref()).await?;
+        keys.extend(lock.map(|lock| (subject(target.table(), &id), lock)));
         self.say(tx, number, Ok(&id)).await
     }
 
@@ -402,23 +486,6 @@ impl Work {
     }
 }
 
-/// [IMP-1]: a part that came before is there if it is the same.
-async fn taken_before(
-    tx: &mut Transaction<'_, Any>,
-    import: Import,
-    offset: i64,
-    content: &str,
-) -> Result<Taken, StoreError> {
-    let text = "SELECT content FROM import_part WHERE import_id = $1 AND first_byte = $2";
-    let query = sqlx::query(text).bind(import.id.clone()).bind(offset);
-    let before = query.fetch_optional(&mut **tx).await?;
-    let before = before.map(|row| row.try_get::<String, _>("content")).transpose()?;
-    Ok(match before {
-        Some(before) if before == content => Taken::Now(Box::new(import)),
-        _ => Taken::Elsewhere,
-    })
-}
-
 /// Ends a file: its text goes.
 pub(super) async fn end(
     tx: &mut Transaction<'_, Any>,
@@ -437,7 +504,7 @@ pub(super) async fn end(
     query.execute(&mut **tx).await?;
     let query = sqlx::query("DELETE FROM import_part WHERE import_id = $1").bind(id.to_owned());
     query.execute(&mut **tx).await?;
-    Ok(())
+    to_destroy(tx, &subject(PART, id), None, now).await
 }
 
 /// Ends files whose parts stopped coming.
@@ -451,39 +518,45 @@ async fn abandon(tx: &mut Transaction<'_, Any>, now: i64) -> Result<(), StoreErr
     Ok(())
 }
 
-/// The bytes of a file that is whole.
-async fn whole(tx: &mut Transaction<'_, Any>, id: &str) -> Result<Vec<u8>, StoreError> {
-    let text = "SELECT content FROM import_part WHERE import_id = $1 ORDER BY first_byte";
-    let mut bytes = Vec::new();
-    for row in sqlx::query(text).bind(id.to_owned()).fetch_all(&mut **tx).await? {
-        let part: String = row.try_get("content")?;
-        bytes.extend(STANDARD.decode(part).map_err(|_| StoreError::Damaged("import_part"))?);
-    }
-    Ok(bytes)
-}
-
 async fn find(
     tx: &mut Transaction<'_, Any>,
+    keys: &KeyBook,
     owner: &str,
     id: &str,
 ) -> Result<Option<Import>, StoreError> {
     let query = sqlx::query("SELECT * FROM import_file WHERE owner = $1 AND id = $2");
     let row = query.bind(owner.to_owned()).bind(id.to_owned()).fetch_optional(&mut **tx).await?;
-    row.map(|row| parse(&row)).transpose()
+    row.map(|row| parse(keys, &row)).transpose()
 }
 
-fn parse(row: &AnyRow) -> Result<Import, StoreError> {
+fn hash_place(id: &str) -> String {
+    format!("{KIND}/{id}/hash")
+}
+
+fn part_place(id: &str, offset: i64) -> String {
+    format!("{PART}/{id}/{offset}")
+}
+
+fn parse(keys: &KeyBook, row: &AnyRow) -> Result<Import, StoreError> {
     let target: String = row.try_get("target")?;
     let class: String = row.try_get("processing_class")?;
     let status: String = row.try_get("status")?;
     let result: Option<String> = row.try_get("result")?;
+    let target = Target::named(&target).ok_or(DAMAGED)?;
+    let id: String = row.try_get("id")?;
+    let hash: String = row.try_get("file_hash")?;
+    let hash = match target.is_sealed() {
+        _ if hash.is_empty() => None,
+        true => opened_text(keys, (KIND, &id), &hash_place(&id), &hash)?,
+        false => Some(hash),
+    };
     Ok(Import {
-        id: row.try_get("id")?,
+        id,
         owner: row.try_get("owner")?,
-        target: Target::named(&target).ok_or(DAMAGED)?,
+        target,
         class: Class::named(&class).ok_or(DAMAGED)?,
         size: row.try_get("file_size")?,
-        hash: row.try_get("file_hash")?,
+        hash,
         file_at: row.try_get("file_at")?,
         status: Status::named(&status).ok_or(DAMAGED)?,
         result: result.map(|name| Outcome::named(&name).ok_or(DAMAGED)).transpose()?,

@@ -3,13 +3,17 @@
 
 mod approvals;
 mod deeds;
+mod erasures;
 mod gates;
+mod holds;
 mod imports;
 mod incoming;
 mod market;
 mod operations;
+mod plain;
 mod registers;
 mod rows;
+mod sealed;
 mod signed;
 pub(crate) mod users;
 mod webhooks;
@@ -21,9 +25,12 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, Executor, SqlSafeStr, Transaction};
 
+use crate::personal::{KeyBook, KeyBookError, NoRandomness, Unsealed};
 pub use approvals::{Decided, Within};
-pub use deeds::{AnnotateRegister, EraseInvestor};
+pub use deeds::AnnotateRegister;
+pub use erasures::{EraseInvestor, Erased};
 pub use gates::{Gate, PermitTransfers, investor_gate};
+pub use holds::{Hold, LiftHold, PlaceHold};
 pub use imports::{Announced, ImportedRow, Taken, Work};
 pub use incoming::{Numbered, Prepared};
 pub use market::{MarketState, SetMarket};
@@ -41,6 +48,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an idempotency key is remembered, in microseconds.
 const KEY_KEPT_US: i64 = 48 * 3600 * 1_000_000;
 
+/// The migration after which rows that are not sealed yet are.
+const SEALED: i64 = 13;
+
 /// What has made the tables as they are, in order. Never changed, only added to.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "masters", include_str!("../../migrations/0001_masters.sql")),
@@ -54,6 +64,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "imports", include_str!("../../migrations/0009_imports.sql")),
     (10, "registers", include_str!("../../migrations/0010_registers.sql")),
     (11, "refused", include_str!("../../migrations/0011_refused.sql")),
+    (SEALED, "sealed", include_str!("../../migrations/0013_sealed.sql")),
+    (14, "no_plain_columns", include_str!("../../migrations/0014_no_plain_columns.sql")),
 ];
 
 /// Two engines, one dialect: what differs stands here.
@@ -70,6 +82,7 @@ pub struct Store {
     /// Where transactions that write begin: with SQLite one connection, whose waiters are served in turn.
     writers: AnyPool,
     engine: Engine,
+    keys: KeyBook,
 }
 
 /// Why the database can't do something.
@@ -87,15 +100,35 @@ pub enum StoreError {
     /// A row is not what this program wrote.
     #[error("the database holds a damaged row of {0}: restore it from a backup")]
     Damaged(&'static str),
+    /// The book of keys lacks a key that was not destroyed.
+    #[error(
+        "the database holds personal data whose key is not in the book of keys: put back the newest copy of the book"
+    )]
+    KeyMissing,
+    /// The book of keys.
+    #[error(transparent)]
+    Keys(#[from] KeyBookError),
+}
+
+impl From<NoRandomness> for StoreError {
+    fn from(error: NoRandomness) -> Self {
+        Self::Keys(error.into())
+    }
+}
+
+impl From<Unsealed> for StoreError {
+    fn from(_: Unsealed) -> Self {
+        Self::Damaged("sealed data")
+    }
 }
 
 impl Store {
-    /// Opens a database by its URL and brings its tables up to date.
+    /// Opens a database by its URL and brings its tables up to date. Personal data is sealed under keys of the book.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
+    pub async fn open(url: &str, keys: KeyBook) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let (engine, url) = if url.starts_with("sqlite:") {
             (Engine::Sqlite, with_create(url))
@@ -115,23 +148,34 @@ impl Store {
                     Ok(())
                 })
             });
-        let pool = options.clone().connect(&url).await?;
-        let writers = match engine {
-            Engine::Sqlite => options.max_connections(1).connect(&url).await?,
-            Engine::Postgres => pool.clone(),
+        let connected = async |keys| {
+            let pool = options.clone().connect(&url).await?;
+            let writers = match engine {
+                Engine::Sqlite => options.clone().max_connections(1).connect(&url).await?,
+                Engine::Postgres => pool.clone(),
+            };
+            Ok::<_, StoreError>(Self { pool, writers, engine, keys })
         };
-        let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
-            let text = text.into_sql_str();
-            Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text, false)
-        });
-        Migrator::with_migrations(migrations.collect()).run(&pool).await?;
-        Ok(Self { pool, writers, engine })
+        let before = connected(keys.clone()).await?;
+        migrator(SEALED).run(&before.pool).await?;
+        let sealed = before.seal_plain().await?;
+        migrator(i64::MAX).run(&before.pool).await?;
+        if sealed {
+            before.compact().await?;
+        }
+        // Connections that have seen the tables as they were count their columns wrongly.
+        before.writers.close().await;
+        before.pool.close().await;
+        let store = connected(keys).await?;
+        store.erase_again().await?;
+        Ok(store)
     }
 
     /// Closes all connections, after what is under way.
     pub async fn close(&self) {
         self.writers.close().await;
         self.pool.close().await;
+        self.keys.close().await;
     }
 
     /// Begins to write. SQLite has one writer at a time: it waits here, in turn, rather than fail later or be overtaken.
@@ -144,8 +188,20 @@ impl Store {
     }
 }
 
+/// The migrations up to one. A database that is further on stays as it is.
+fn migrator(last: i64) -> Migrator {
+    let until = MIGRATIONS.iter().filter(|(version, ..)| *version <= last);
+    let migrations = until.map(|(version, name, text)| {
+        let text = text.into_sql_str();
+        Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, text, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.set_ignore_missing(last != i64::MAX);
+    migrator
+}
+
 /// Acknowledged is durable; writers wait for each other; references hold.
-const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; \
+pub(crate) const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; \
                                PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON";
 
 /// A database file that isn't there is made.

@@ -7,7 +7,7 @@ use sudare_crypto::Text;
 use sudare_ledger::custodian::Investor;
 use uuid::Uuid;
 
-use super::rows::claim;
+use super::rows::{claim, same_request};
 use super::{Change, Store, StoreError, Written};
 use crate::access::Reach;
 use crate::flows::{Flow, Order, Request, Standing, State};
@@ -95,11 +95,11 @@ impl Store {
         client: &str,
         (key, request): (&str, &str),
     ) -> Result<Option<Written>, StoreError> {
-        let text = "SELECT request, id FROM idempotency WHERE client = $1 AND idempotency_key = $2";
+        let text =
+            "SELECT request, kind, id FROM idempotency WHERE client = $1 AND idempotency_key = $2";
         let query = sqlx::query(text).bind(client.to_owned()).bind(key.to_owned());
         let Some(row) = query.fetch_optional(&self.pool).await? else { return Ok(None) };
-        let same = row.try_get::<String, _>("request")? == request;
-        Ok(Some(if same { Written::Row(row.try_get("id")?, 1) } else { Written::OtherRequest }))
+        same_request(&self.keys, &row, request).map(Some)
     }
 
     /// Takes the key for a request that does the same however often it is made.
@@ -114,7 +114,7 @@ impl Store {
         key: (&str, &str),
     ) -> Result<Option<Written>, StoreError> {
         let mut tx = self.write().await?;
-        let before = claim(&mut tx, OPERATION, id, change, key).await?;
+        let before = claim(&mut tx, OPERATION, id, change, key, &self.keys).await?;
         tx.commit().await?;
         Ok(before)
     }
@@ -152,7 +152,7 @@ impl Store {
     ) -> Result<Instructed, StoreError> {
         let mut tx = self.write().await?;
         let id = Uuid::now_v7().simple().to_string();
-        match claim(&mut tx, OPERATION, &id, change, key).await? {
+        match claim(&mut tx, OPERATION, &id, change, key, &self.keys).await? {
             Some(Written::Row(id, _)) => return Ok(Instructed::Kept(id)),
             Some(_) => return Ok(Instructed::OtherRequest),
             None => (),
@@ -375,6 +375,18 @@ pub(super) async fn keep(
     let event = Event { number, at: change.now, height: bigint(height), standing };
     insert(tx, id, &event).await?;
     Ok(true)
+}
+
+/// The pseudonym of an investor on the ledger, if it has one.
+pub(super) async fn pseudonym_of(
+    tx: &mut Transaction<'_, Any>,
+    id: &str,
+) -> Result<Option<Investor>, StoreError> {
+    let text = "SELECT pseudonym FROM ledger_investor WHERE investor_id = $1";
+    let row = sqlx::query(text).bind(id.to_owned()).fetch_optional(&mut **tx).await?;
+    let Some(row) = row else { return Ok(None) };
+    let pseudonym = Text::new(row.try_get::<String, _>("pseudonym")?);
+    pseudonym.map(Some).map_err(|_| StoreError::Damaged("ledger_investor"))
 }
 
 /// Takes the next `count` numbers of events, and says the last of them.

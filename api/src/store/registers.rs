@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::sealed::personal;
 use super::{Row, Store, StoreError};
 use crate::access::Reach;
 use crate::masters::Kind;
@@ -41,7 +42,7 @@ impl Store {
         let places: Vec<String> =
             (2..).take(pseudonyms.len()).map(|place: u32| format!("${place}")).collect();
         let text = format!(
-            "SELECT id, name, address, custodian_node, pseudonym FROM investor \
+            "SELECT id, version, personal, custodian_node, pseudonym FROM investor \
              WHERE owner = $1 AND custodian_node IS NOT NULL AND pseudonym IN ({})",
             places.join(", ")
         );
@@ -50,8 +51,12 @@ impl Store {
         let mut found: BTreeMap<LineName, Option<Holder>> = BTreeMap::new();
         for row in query.fetch_all(&self.pool).await? {
             let line = (row.try_get("custodian_node")?, row.try_get("pseudonym")?);
-            let (id, name) = (row.try_get("id")?, row.try_get("name")?);
-            let holder = Holder { id, name, address: row.try_get("address")? };
+            let (id, version): (String, i64) = (row.try_get("id")?, row.try_get("version")?);
+            let sealed: Option<String> = row.try_get("personal")?;
+            let mut values =
+                personal(&self.keys, Kind::Investor, (&id, version), sealed.as_deref())?;
+            let mut value = |name| values.remove(name).unwrap_or_default();
+            let holder = Holder { id, name: value("name"), address: value("address") };
             let _ = found.entry(line).and_modify(|one| *one = None).or_insert(Some(holder));
         }
         let known = found.into_iter().filter(|(line, _)| lines.contains(line));

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 use uuid::Uuid;
 
+use super::sealed::{Lock, columns, names, opened_content, personal, sealed_content, subject};
 use super::signed::keep;
 use super::{KEY_KEPT_US, Store, StoreError};
 use crate::access::Reach;
 use crate::masters::{FieldError, Form, Kind, Values};
+use crate::personal::{DataKey, KeyBook};
 use crate::signed::Signed;
 
 /// A row of a master.
@@ -74,6 +76,8 @@ pub enum Written {
     Absent,
     /// The row has another version.
     Stale(i64),
+    /// The row's personal data was erased: nothing is written to it any more.
+    Erased,
 }
 
 /// A text with the values that it takes.
@@ -98,14 +102,20 @@ impl Store {
     ) -> Result<Written, StoreError> {
         let mut tx = self.write().await?;
         let id = Uuid::now_v7().simple().to_string();
-        if let Some(before) = claim(&mut tx, kind.table(), &id, change, key).await? {
+        let lock = if kind.is_sealed() { Some(DataKey::random()?) } else { None };
+        let lock = lock.as_ref();
+        let before = claim_locked(&mut tx, (kind.table(), &id), change, key, (&self.keys, lock));
+        if let Some(before) = before.await? {
             return Ok(before);
         }
         let errors = broken_references(&mut tx, kind, values, reach).await?;
         if !errors.is_empty() {
             return Ok(Written::Fields(errors));
         }
-        insert(&mut tx, kind, &id, values, change).await?;
+        insert(&mut tx, kind, &id, values, change, lock).await?;
+        if let Some(lock) = lock {
+            self.keys.keep(&[(subject(kind.table(), &id), lock.clone())]).await?;
+        }
         tx.commit().await?;
         Ok(Written::Row(id, 1))
     }
@@ -136,7 +146,12 @@ impl Store {
         let mut values = values.clone();
         let guarded = kind.fields().filter(|field| field.guarded).map(|field| field.name);
         values.extend(guarded.filter_map(|name| Some((name, row.values.get(name)?.clone()))));
-        let names: Vec<&str> = kind.fields().map(|field| field.name).collect();
+        let version = expected.saturating_add(1);
+        let lock = match self.lock_of(kind, id)? {
+            Some(None) => return Ok(Written::Erased),
+            other => other.flatten(),
+        };
+        let names = names(kind);
         let sets: Vec<String> =
             (5..).take(names.len()).map(|place: u32| format!("${place}")).collect();
         let sets: Vec<String> = sudare_crypto::pairs(&names, &sets)
@@ -153,19 +168,32 @@ impl Store {
             .bind(change.client.to_owned())
             .bind(id.to_owned())
             .bind(expected);
-        for name in names {
-            query = query.bind(values.get(name).cloned());
+        for value in columns(kind, (id, version), &values, lock.as_ref())? {
+            query = query.bind(value);
         }
         let changed = query.execute(&mut *tx).await?.rows_affected();
-        let version = expected.saturating_add(1);
         if changed != 1 {
             // Another writer was faster.
             return Ok(Written::Stale(version));
         }
-        remember(&mut tx, kind.table(), id, version, Some(&values), change).await?;
-        keep(&mut tx, kind.table(), id, change).await?;
+        remember(&mut tx, (kind.table(), id, version), Some(&values), change, lock.as_ref())
+            .await?;
+        keep(&mut tx, kind.table(), id, change, lock.as_ref()).await?;
         tx.commit().await?;
         Ok(Written::Row(id.to_owned(), version))
+    }
+
+    /// The key of a row: none if rows of the kind have none; none within if it has been destroyed.
+    fn lock_of(&self, kind: Kind, id: &str) -> Result<Option<Option<DataKey>>, StoreError> {
+        if !kind.is_sealed() {
+            return Ok(None);
+        }
+        let subject = subject(kind.table(), id);
+        match self.keys.key(&subject) {
+            Some(key) => Ok(Some(Some(key))),
+            None if self.keys.is_destroyed(&subject) => Ok(Some(None)),
+            None => Err(StoreError::KeyMissing),
+        }
     }
 
     /// The row with this id, if it is within reach.
@@ -182,7 +210,30 @@ impl Store {
         let mut statement = select(kind, reach);
         statement.and("id", id);
         let row = statement.query().fetch_optional(&self.pool).await?;
-        row.map(|row| parse(kind, &row)).transpose()
+        row.map(|row| self.opened(kind, &row)).transpose()
+    }
+
+    /// Whether there is a row within reach.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn is_there(&self, kind: Kind, id: &str, reach: &Reach) -> Result<bool, StoreError> {
+        let mut statement = select(kind, reach);
+        statement.and("id", id);
+        Ok(statement.query().fetch_optional(&self.pool).await?.is_some())
+    }
+
+    /// A row with what is sealed in it.
+    fn opened(&self, kind: Kind, row: &AnyRow) -> Result<Row, StoreError> {
+        let mut parsed = parse(kind, row)?;
+        if kind.is_sealed() {
+            let sealed: Option<String> = row.try_get("personal")?;
+            let place = (parsed.id.as_str(), parsed.version);
+            let values = personal(&self.keys, kind, place, sealed.as_deref())?;
+            parsed.values.extend(values);
+        }
+        Ok(parsed)
     }
 
     /// Up to `limit` rows within reach, by id, after the id `after`.
@@ -202,7 +253,7 @@ impl Store {
         let place = statement.arguments.len();
         statement.text.push_str(&format!(" AND id > ${place} ORDER BY id LIMIT {limit}"));
         let rows = statement.query().fetch_all(&self.pool).await?;
-        rows.iter().map(|row| parse(kind, row)).collect()
+        rows.iter().map(|row| self.opened(kind, row)).collect()
     }
 
     /// All versions of a row, oldest first, up to `limit` after the version `after`.
@@ -227,9 +278,11 @@ impl Store {
         let damaged = |_| StoreError::Damaged("row_history");
         rows.iter()
             .map(|row| {
+                let version: i64 = row.try_get("version")?;
                 let content: Option<String> = row.try_get("content")?;
+                let content = opened_content(&self.keys, (table, id, version), content)?;
                 Ok(Version {
-                    version: row.try_get("version")?,
+                    version,
                     at: row.try_get("at")?,
                     by: row.try_get("by_client")?,
                     content: content
@@ -248,8 +301,9 @@ pub(super) async fn insert(
     id: &str,
     values: &Values,
     change: Change<'_>,
+    lock: Lock<'_>,
 ) -> Result<(), StoreError> {
-    let names: Vec<&str> = kind.fields().map(|field| field.name).collect();
+    let names = names(kind);
     let places: Vec<String> = (7..).take(names.len()).map(|place| format!("${place}")).collect();
     let text = format!(
         "INSERT INTO {} (id, version, owner, created_at, created_by, updated_at, updated_by, {}) \
@@ -265,11 +319,11 @@ pub(super) async fn insert(
         .bind(change.client.to_owned())
         .bind(change.now)
         .bind(change.client.to_owned());
-    for name in names {
-        query = query.bind(values.get(name).cloned());
+    for value in columns(kind, (id, 1), values, lock)? {
+        query = query.bind(value);
     }
     query.execute(&mut **tx).await?;
-    remember(tx, kind.table(), id, 1, Some(values), change).await
+    remember(tx, (kind.table(), id, 1), Some(values), change, lock).await
 }
 
 /// Takes the key for this request, with its signature, or says what it did before. Another request under way with the key is
@@ -279,7 +333,19 @@ pub(super) async fn claim(
     kind: &str,
     id: &str,
     change: Change<'_>,
+    key: (&str, &str),
+    keys: &KeyBook,
+) -> Result<Option<Written>, StoreError> {
+    claim_locked(tx, (kind, id), change, key, (keys, None)).await
+}
+
+/// The same for a request that is kept under a key: what is kept of it says nothing without that.
+pub(super) async fn claim_locked(
+    tx: &mut Transaction<'_, Any>,
+    (kind, id): (&str, &str),
+    change: Change<'_>,
     (key, request): (&str, &str),
+    (keys, lock): (&KeyBook, Lock<'_>),
 ) -> Result<Option<Written>, StoreError> {
     let forgotten = change.now.saturating_sub(KEY_KEPT_US);
     sqlx::query("DELETE FROM idempotency WHERE at < $1").bind(forgotten).execute(&mut **tx).await?;
@@ -288,32 +354,45 @@ pub(super) async fn claim(
     let claimed = sqlx::query(text)
         .bind(change.client.to_owned())
         .bind(key.to_owned())
-        .bind(request.to_owned())
+        .bind(lock.map_or_else(|| request.to_owned(), |lock| lock.tag(request)))
         .bind(change.now)
         .bind(kind.to_owned())
         .bind(id.to_owned())
         .execute(&mut **tx)
         .await?;
     if claimed.rows_affected() == 1 {
-        keep(tx, kind, id, change).await?;
+        keep(tx, kind, id, change, lock).await?;
         return Ok(None);
     }
-    let text = "SELECT request, id FROM idempotency WHERE client = $1 AND idempotency_key = $2";
+    let text =
+        "SELECT request, kind, id FROM idempotency WHERE client = $1 AND idempotency_key = $2";
     let query = sqlx::query(text).bind(change.client.to_owned()).bind(key.to_owned());
     let before = query.fetch_one(&mut **tx).await?;
-    let same = before.try_get::<String, _>("request")? == request;
-    Ok(Some(if same { Written::Row(before.try_get("id")?, 1) } else { Written::OtherRequest }))
+    same_request(keys, &before, request).map(Some)
+}
+
+/// Whether what an idempotency key did before is this request.
+pub(super) fn same_request(
+    keys: &KeyBook,
+    before: &AnyRow,
+    request: &str,
+) -> Result<Written, StoreError> {
+    let (kind, id): (String, String) = (before.try_get("kind")?, before.try_get("id")?);
+    let kept: String = before.try_get("request")?;
+    let lock = keys.key(&subject(&kind, &id));
+    let same = kept == lock.map_or_else(|| request.to_owned(), |lock| lock.tag(request));
+    Ok(if same { Written::Row(id, 1) } else { Written::OtherRequest })
 }
 
 /// Writes a version into a row's history; without values if it is an erasure.
 pub(super) async fn remember(
     tx: &mut Transaction<'_, Any>,
-    table: &str,
-    id: &str,
-    version: i64,
+    (table, id, version): (&str, &str, i64),
     values: Option<&Values>,
     change: Change<'_>,
+    lock: Lock<'_>,
 ) -> Result<(), StoreError> {
+    let content = values.map(|values| sealed_content((table, id, version), values, lock));
     let text = "INSERT INTO row_history (kind, id, version, at, by_client, content) VALUES ($1, $2, $3, $4, $5, $6)";
     sqlx::query(text)
         .bind(table.to_owned())
@@ -321,12 +400,13 @@ pub(super) async fn remember(
         .bind(version)
         .bind(change.now)
         .bind(change.client.to_owned())
-        .bind(values.map(|values| json!(values).to_string()))
+        .bind(content.transpose()?)
         .execute(&mut **tx)
         .await?;
     Ok(())
 }
 
+/// A row within reach, without what is sealed in it.
 pub(super) async fn find(
     tx: &mut Transaction<'_, Any>,
     kind: Kind,
@@ -362,10 +442,13 @@ pub(super) async fn broken_references(
 }
 
 fn select(kind: Kind, reach: &Reach) -> Statement {
-    let mut statement = Statement {
-        text: format!("SELECT * FROM {} WHERE 1 = 1", kind.table()),
-        arguments: Vec::new(),
-    };
+    // By name: how many columns `*` stands for a connection may know from before another one changed the table.
+    let text = format!(
+        "SELECT id, version, owner, created_at, created_by, updated_at, updated_by, {} FROM {} WHERE 1 = 1",
+        names(kind).join(", "),
+        kind.table(),
+    );
+    let mut statement = Statement { text, arguments: Vec::new() };
     match reach {
         Reach::All => (),
         Reach::Nothing => statement.text.push_str(" AND 1 = 0"),
@@ -402,7 +485,7 @@ impl Statement {
 
 fn parse(kind: Kind, row: &AnyRow) -> Result<Row, StoreError> {
     let mut values = Values::new();
-    for field in kind.fields() {
+    for field in kind.fields().filter(|field| !kind.seals(field)) {
         if let Some(value) = row.try_get::<Option<String>, _>(field.name)? {
             values.insert(field.name, value);
         }

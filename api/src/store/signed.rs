@@ -1,8 +1,10 @@
 //! Signed requests: kept with what they did, in its transaction.
 
+use serde_json::json;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 use uuid::Uuid;
 
+use super::sealed::{Lock, opened_text, sealed_text};
 use super::{Change, Store, StoreError};
 use crate::signed::Signed;
 
@@ -25,12 +27,22 @@ pub(super) async fn keep(
     kind: &str,
     id: &str,
     change: Change<'_>,
+    lock: Lock<'_>,
 ) -> Result<(), StoreError> {
     let Some(signed) = change.signed else { return Ok(()) };
+    let own = Uuid::now_v7().simple().to_string();
+    // Base and signature are of the body's digest, from which it could be guessed: they are sealed with it.
+    let said = json!([signed.base, signed.signature, signed.body]).to_string();
+    let (base, signature, body) = match lock {
+        Some(lock) => {
+            (String::new(), String::new(), sealed_text(&place(kind, id, &own), &said, lock)?)
+        }
+        None => (signed.base.clone(), signed.signature.clone(), signed.body.clone()),
+    };
     let text = "INSERT INTO signed_request (id, kind, row_id, at, by_client, key_id, public_key, algorithm, base, \
                 signature, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     sqlx::query(text)
-        .bind(Uuid::now_v7().simple().to_string())
+        .bind(own)
         .bind(kind.to_owned())
         .bind(id.to_owned())
         .bind(change.now)
@@ -38,12 +50,17 @@ pub(super) async fn keep(
         .bind(signed.key_id.clone())
         .bind(signed.public_key.clone())
         .bind(signed.algorithm.clone())
-        .bind(signed.base.clone())
-        .bind(signed.signature.clone())
-        .bind(signed.body.clone())
+        .bind(base)
+        .bind(signature)
+        .bind(body)
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+/// What a signed request is sealed for.
+fn place(kind: &str, id: &str, own: &str) -> String {
+    format!("{kind}/{id}/signed/{own}")
 }
 
 impl Store {
@@ -68,17 +85,31 @@ impl Store {
         let rows = query.fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
+                let own: String = row.try_get("id")?;
+                let said: (String, String, String) =
+                    (row.try_get("base")?, row.try_get("signature")?, row.try_get("body")?);
+                let (base, signature, body) = match said {
+                    // No signature is empty: this one is sealed.
+                    (_, signature, body) if signature.is_empty() => {
+                        let text =
+                            opened_text(&self.keys, (kind, id), &place(kind, id, &own), &body);
+                        let text = text?.unwrap_or_else(|| r#"["", "", ""]"#.to_owned());
+                        serde_json::from_str(&text)
+                            .map_err(|_| StoreError::Damaged("signed_request"))?
+                    }
+                    said => said,
+                };
                 Ok(Evidence {
-                    id: row.try_get("id")?,
+                    id: own,
                     at: row.try_get("at")?,
                     by: row.try_get("by_client")?,
                     signed: Signed {
                         key_id: row.try_get("key_id")?,
                         public_key: row.try_get("public_key")?,
                         algorithm: row.try_get("algorithm")?,
-                        base: row.try_get("base")?,
-                        signature: row.try_get("signature")?,
-                        body: row.try_get("body")?,
+                        base,
+                        signature,
+                        body,
                     },
                 })
             })

@@ -311,7 +311,7 @@ pub(crate) async fn insert(
         query = query.bind(values.get(name).cloned());
     }
     query.execute(&mut **tx).await?;
-    remember(tx, TABLE, &id, 1, Some(&with_status(values, "active")), change).await?;
+    remember(tx, (TABLE, &id, 1), Some(&with_status(values, "active")), change, None).await?;
     Ok(Some(id))
 }
 
@@ -351,7 +351,7 @@ pub(crate) async fn replace(
     }
     end_sessions(tx, id).await?;
     let version = version(tx, id).await?;
-    remember(tx, TABLE, id, version, Some(&with_status(values, status)), change).await?;
+    remember(tx, (TABLE, id, version), Some(&with_status(values, status)), change, None).await?;
     Ok(Replaced::Version(version))
 }
 

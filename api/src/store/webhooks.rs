@@ -60,7 +60,7 @@ impl Store {
     ) -> Result<Option<(Written, bool)>, StoreError> {
         let mut tx = self.write().await?;
         let id = Uuid::now_v7().simple().to_string();
-        if let Some(before) = claim(&mut tx, "webhook", &id, change, key).await? {
+        if let Some(before) = claim(&mut tx, "webhook", &id, change, key, &self.keys).await? {
             return Ok(Some((before, false)));
         }
         let text = "SELECT COUNT(*) AS number FROM webhook WHERE institution = $1";

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Mutex;
 
-use sudare_api::flows::{Asking, Node, Unanswered};
+use sudare_api::flows::{Asking, Erasing, Holding, Node, Unanswered};
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::decode;
 use sudare_crypto::{NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::bundle::Bundle;
 use sudare_ledger::custodian::{
     AccountState, Custodian, Instruction, Investor, TradeState, TradeView,
 };
@@ -26,6 +27,8 @@ pub const CASH: &str = "JPY";
 /// A custodian with a registrar's two assets, and another custodian that never answers.
 pub struct InMemory {
     custodian: Mutex<Driver<Custodian>>,
+    /// The node's key.
+    pub key: NodeKey,
     network: Network,
     terms: Vec<SignedTerms>,
     other: NodeId,
@@ -33,6 +36,7 @@ pub struct InMemory {
     paid: Mutex<BTreeSet<String>>,
     height: watch::Sender<u64>,
     away: watch::Sender<bool>,
+    holdings: Mutex<Vec<Holding>>,
 }
 
 impl InMemory {
@@ -40,7 +44,7 @@ impl InMemory {
         let (network, key) = (Network::new(), NodeKey::from_seed(&[1; 32]));
         let random = &mut rng(1);
         let terms = [SECURITY, CASH].map(|code| network.signed(network.terms(code, &[0], random)));
-        let machine = Custodian { network: network.id, key, master: Seed([7; 32]) };
+        let machine = Custodian { network: network.id, key: key.clone(), master: Seed([7; 32]) };
         let mut custodian = Driver::new(machine, super::NOW_MS);
         for signed in &terms {
             let registrar = network.registrar.id();
@@ -51,13 +55,20 @@ impl InMemory {
         let _ = custodian.sent();
         Self {
             custodian: Mutex::new(custodian),
+            key,
             network,
             terms: terms.into(),
             other: NodeKey::from_seed(&[2; 32]).id(),
             paid: Mutex::default(),
             height: watch::Sender::new(1),
             away: watch::Sender::new(false),
+            holdings: Mutex::default(),
         }
+    }
+
+    /// Every investor holds this besides.
+    pub fn holds(&self, holdings: Vec<Holding>) {
+        *self.holdings.lock().unwrap() = holdings;
     }
 
     /// Whether it answers nothing, as if it was stopping.
@@ -169,6 +180,29 @@ impl Node for InMemory {
             let custodian = self.custodian.lock().unwrap();
             let found = Custodian::account(&custodian.kv, asset, investor).unwrap();
             Ok(found.map(|account| account.state))
+        })
+    }
+
+    fn holdings(&self, investor: Investor) -> Asking<'_, Vec<Holding>> {
+        Box::pin(async move {
+            let kv = &self.custodian.lock().unwrap().kv;
+            let found = self.terms.iter().filter_map(|signed| {
+                let (asset, core) = (signed.terms.asset(), &signed.terms.core);
+                let account = Custodian::account(kv, asset, investor.clone()).unwrap()?;
+                let units = account.balance.live + account.balance.locked;
+                Some(Holding { asset: core.code.to_string(), units })
+            });
+            let mut found: Vec<Holding> = found.collect();
+            found.extend(self.holdings.lock().unwrap().iter().cloned());
+            self.here(|| Ok(found))
+        })
+    }
+
+    fn certify(&self, erasing: Erasing) -> Asking<'_, Vec<u8>> {
+        Box::pin(async move {
+            let key = &self.key;
+            let erasure = erasing.certificate(self.network.id, key.id()).unwrap();
+            self.here(|| Ok(Bundle::Erasure(Box::new(erasure.sign(key))).to_bytes()))
         })
     }
 }

@@ -17,6 +17,7 @@ pub mod registry;
 mod postgres;
 pub mod register;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -29,8 +30,10 @@ use sudare_api::access::{Client, Role};
 use sudare_api::approvals::Deed;
 use sudare_api::http::{Api, Peer, Setup};
 use sudare_api::masters::Kind;
+use sudare_api::personal::KeyBook;
 use sudare_api::store::Store;
 use sudare_api::users::{UsersConfig, UsersOf};
+use sudare_crypto::derive::Seed;
 use tower::ServiceExt;
 
 pub use postgres::Server;
@@ -47,8 +50,21 @@ pub const OTHER_ISIN: &str = "ZZ0000000016";
 /// A database and what must outlive it.
 pub struct Database {
     pub url: String,
-    _folder: tempfile::TempDir,
+    /// The folder of the book of keys.
+    pub keys: PathBuf,
+    pub folder: tempfile::TempDir,
     _server: Option<Server>,
+}
+
+impl Database {
+    /// The book of its keys.
+    pub async fn book(&self) -> KeyBook {
+        KeyBook::open(&self.keys, &Seed([9; 32])).await.unwrap()
+    }
+
+    pub async fn open(&self) -> Store {
+        Store::open(&self.url, self.book().await).await.unwrap()
+    }
 }
 
 /// One database of each engine, empty.
@@ -59,13 +75,13 @@ pub fn databases() -> Vec<Database> {
 pub fn sqlite() -> Database {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("masters.sqlite").display());
-    Database { url, _folder: folder, _server: None }
+    Database { url, keys: folder.path().join("keys"), folder, _server: None }
 }
 
 pub fn postgres() -> Database {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
-    Database { url: server.url(), _folder: folder, _server: Some(server) }
+    Database { url: server.url(), keys: folder.path().join("keys"), folder, _server: Some(server) }
 }
 
 /// An API with one client of each role, of the house and of another institution.
@@ -91,7 +107,7 @@ pub async fn world_of_clients(database: &Database, clients: Vec<Client>) -> Worl
 
 /// The same with another setup.
 pub async fn world_as(database: &Database, change: impl FnOnce(&mut Setup)) -> World {
-    let store = Store::open(&database.url).await.unwrap();
+    let store = database.open().await;
     let now = Arc::new(AtomicI64::new(1_767_225_600_000_000));
     let clock = Arc::clone(&now);
     // Each look at the clock is a second later, so that no test meets the rate.

@@ -1,10 +1,11 @@
 //! The node as its own API sees it: its operator's instructions and queries, from within.
 
 use borsh::BorshDeserialize;
-use sudare_api::flows::{Asking, Node, Unanswered};
+use sudare_api::flows::{Asking, Erasing, Holding, Node, Unanswered};
 use sudare_crypto::encoding::{decode, encode};
-use sudare_crypto::{NodeId, Text};
+use sudare_crypto::{Hash, NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::bundle::Bundle;
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
 use sudare_ledger::messages::TradeId;
 use sudare_ledger::registrar::{Lines, LinesOf, RegisterHead, SnapshotView, When};
@@ -22,6 +23,8 @@ use crate::runtime::{Operator, reason_of};
 pub(super) struct Inside {
     pub(super) operator: Operator,
     pub(super) membership: Membership,
+    pub(super) network: Hash,
+    pub(super) key: NodeKey,
 }
 
 impl Inside {
@@ -144,6 +147,34 @@ impl Node for Inside {
                 OperatorAnswer::Snapshots(snapshots) => Ok(snapshots),
                 _ => Err(other()),
             }
+        })
+    }
+
+    fn holdings(&self, investor: Investor) -> Asking<'_, Vec<Holding>> {
+        Box::pin(async move {
+            let mut holdings = Vec::new();
+            if self.role() != Role::Custodian {
+                return Ok(holdings);
+            }
+            for terms in self.assets().await? {
+                let (asset, code) = (terms.terms.asset(), &terms.terms.core.code);
+                let query = OperatorQuery::Account(asset, investor.clone());
+                let OperatorAnswer::Accounts(found) = self.query(query).await? else {
+                    return Err(other());
+                };
+                for account in found {
+                    let units = account.balance.live.saturating_add(account.balance.locked);
+                    holdings.push(Holding { asset: code.to_string(), units });
+                }
+            }
+            Ok(holdings)
+        })
+    }
+
+    fn certify(&self, erasing: Erasing) -> Asking<'_, Vec<u8>> {
+        Box::pin(async move {
+            let erasure = erasing.certificate(self.network, self.key.id()).ok_or_else(other)?;
+            Ok(Bundle::Erasure(Box::new(erasure.sign(&self.key))).to_bytes())
         })
     }
 }

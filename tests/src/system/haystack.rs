@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
 /// Shorter byte strings occur by chance.
 const NEEDLE_BYTES_MIN: usize = 7;
 
@@ -25,6 +28,37 @@ impl Needles {
     /// Looks for a text.
     pub fn text(&mut self, what: &str, text: &str) {
         self.bytes(&format!("{what} {text}"), text.as_bytes());
+    }
+
+    /// Looks for a text in every form in which programs write texts: UTF-8 and UTF-16, escaped in JSON and in URLs, hexadecimal
+    /// digits, and base64 wherever in a longer text it may stand.
+    pub fn person(&mut self, what: &str, text: &str) {
+        let utf8 = text.as_bytes();
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        for (form, bytes) in [("UTF-8", utf8), ("UTF-16", &little), ("UTF-16 BE", &big)] {
+            self.bytes(&format!("{what}, {form}"), bytes);
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.bytes(&format!("{what}, {form} in hexadecimal"), hex.as_bytes());
+            let hex = hex.to_uppercase();
+            self.bytes(&format!("{what}, {form} in capital hexadecimal"), hex.as_bytes());
+            for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+                for before in 0..3 {
+                    let encoded = engine.encode([vec![0; before], bytes.to_vec()].concat());
+                    // The first and last characters depend on what stands beside the text.
+                    let end = (before + bytes.len()) * 8 / 6;
+                    let sure = &encoded.as_bytes()[(before * 8).div_ceil(6)..end];
+                    self.bytes(&format!("{what}, {form} in base64"), sure);
+                }
+            }
+        }
+        let percent: String = utf8.iter().map(|byte| format!("%{byte:02X}")).collect();
+        self.bytes(&format!("{what}, in a URL"), percent.as_bytes());
+        if !text.is_ascii() {
+            let escaped: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            self.bytes(&format!("{what}, escaped"), escaped.as_bytes());
+        }
     }
 
     /// Looks for a hash, point or key, as bytes and in hexadecimal digits.
@@ -118,6 +152,27 @@ mod tests {
             assert!(!needles.found_in(&cut).contains(what), "{what}");
         }
         assert!(needles.found_in(&[0xff; 1000]).is_empty());
+    }
+
+    #[test]
+    fn a_person_is_found_in_whatever_form_it_was_written() {
+        let mut needles = Needles::default();
+        needles.person("name", "黒瀬 あかつき");
+        let text = "x黒瀬 あかつきy";
+        for before in ["", "a", "ab"] {
+            let whole = format!("{before}{text}");
+            let found = |hay: &[u8]| !needles.found_in(hay).is_empty();
+            assert!(found(whole.as_bytes()));
+            assert!(found(STANDARD_NO_PAD.encode(&whole).as_bytes()));
+            assert!(found(
+                serde_json::json!({ "body": STANDARD_NO_PAD.encode(&whole) })
+                    .to_string()
+                    .as_bytes()
+            ));
+            let wide: Vec<u8> = whole.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            assert!(found(&wide));
+        }
+        assert!(needles.found_in(STANDARD_NO_PAD.encode("黒瀬 あかつ").as_bytes()).is_empty());
     }
 
     #[test]

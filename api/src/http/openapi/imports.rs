@@ -80,13 +80,13 @@ pub(super) fn schemas() -> Map<String, Value> {
     let import = json!({
         "type": "object",
         "additionalProperties": false,
-        "required": ["id", "target", "class", "size", "sha256", "file_at", "status", "received", "rows_done", "rows_refused", "created_at", "created_by", "updated_at"],
+        "required": ["id", "target", "class", "size", "file_at", "status", "received", "rows_done", "rows_refused", "created_at", "created_by", "updated_at"],
         "properties": {
             "id": { "type": "string", "pattern": ID },
             "target": { "type": "string", "enum": Target::ALL.map(Target::path) },
             "class": { "type": "string", "enum": Class::ALL.map(Class::name) },
             "size": number(),
-            "sha256": text(),
+            "sha256": { "type": "string", "description": "Gone once an investor is erased that was made of the file." },
             "file_at": at(),
             "status": { "type": "string", "enum": Status::ALL.map(Status::name) },
             "result": { "type": "string", "enum": Outcome::ALL.map(Outcome::name) },

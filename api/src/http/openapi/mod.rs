@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the same tables as checks and paths.
 
 mod approvals;
+mod erasures;
 mod events;
 mod flows;
 mod imports;
@@ -22,11 +23,18 @@ const KANA: &str = "\u{ff66}\u{ff71}-\u{ff9f}A-Z0-9()./,\u{ff62}\u{ff63}\\\\-";
 const TEXT: &str = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$";
 const ETAG: &str = "^\"v[1-9][0-9]{0,17}\"$";
 
+/// What a change of a row is answered with if it isn't done; of a row that may be erased 409 besides.
+const CHANGED_UNLESS_ERASED: &[&str] =
+    &["400", "403", "404", "409", "412", "413", "415", "422", "428"];
+const CHANGED: &[&str] = &["400", "403", "404", "412", "413", "415", "422", "428"];
+
 /// The document.
 pub(super) fn document(deeds: &Deeds, deprecated: &[Deprecated]) -> Value {
     let (mut paths, mut schemas) = (Map::new(), shared_schemas());
     paths.extend(approvals::paths());
     schemas.extend(approvals::schemas(deeds));
+    paths.extend(erasures::paths());
+    schemas.extend(erasures::schemas());
     paths.extend(events::paths());
     schemas.extend(events::schemas());
     paths.extend(flows::paths());
@@ -127,7 +135,7 @@ fn paths_of(kind: Kind) -> [(String, Value); 4] {
         &[id(), matching],
         &with_problems(
             json!({ "200": tagged("Replaced.", &written) }),
-            &["400", "403", "404", "412", "413", "415", "422", "428"],
+            if kind.is_sealed() { CHANGED_UNLESS_ERASED } else { CHANGED },
         ),
     );
     let post = with(post, "requestBody", body.clone());

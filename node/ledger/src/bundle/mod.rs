@@ -3,6 +3,7 @@
 //! The first line says format and version, the byte after it what kind of file it is. A checkpoint stays the text that it is.
 
 mod audit;
+mod erasure;
 mod receipt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -16,6 +17,7 @@ pub use audit::{
     AUDIT_FILES_MAX, AUDIT_KEYS_MAX, AUDIT_READS_MAX, Audit, AuditFileError, Figures, FileHash,
     KeyRead, ReadUnder, SignedAudit,
 };
+pub use erasure::{Erasure, ErasureError, SignedErasure};
 pub use receipt::{ReceiptError, ReceiptFile};
 
 /// What every bundle's file begins with, before its version.
@@ -42,10 +44,12 @@ pub enum Bundle {
     NodeFork(Box<NodeFork>),
     /// What a regulator's replay showed.
     Audit(Box<SignedAudit>),
+    /// That a house has erased a person's data.
+    Erasure(Box<SignedErasure>),
 }
 
 /// How many kinds of bundle there are.
-const KINDS: u8 = 7;
+const KINDS: u8 = 8;
 
 /// Why bytes are no bundle; says what to do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -115,6 +119,7 @@ impl Bundle {
             Self::Receipt(_) => "receipt",
             Self::Access(_) => "entry of an access log",
             Self::Audit(_) => "audit",
+            Self::Erasure(_) => "certificate of an erasure",
         }
     }
 }

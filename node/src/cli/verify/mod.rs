@@ -6,6 +6,7 @@
 mod access;
 mod audit;
 mod checkpoint;
+mod erasure;
 mod fork;
 mod holdings;
 mod joint;
@@ -33,7 +34,8 @@ pub(super) use statement::StatementView;
 /// What to verify, and what its reader knows.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// A packet, a statement, a receipt, a checkpoint, an entry of an access log, evidence of a fork, or an audit.
+    /// A packet, a statement, a receipt, a checkpoint, an entry of an access log, evidence of a fork, an audit, or the certificate of
+    /// an erasure.
     file: PathBuf,
     /// Of a packet or statement: what you call yourself.
     #[arg(long)]
@@ -66,7 +68,7 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     core: Option<PathBuf>,
     /// Of a receipt, of a custodian's access log's entry, of a checkpoint of a notary's or access log or evidence against it, of an
-    /// audit: the node whose word it must be, as 64 hexadecimal digits.
+    /// audit or the certificate of an erasure: the node whose word it must be, as 64 hexadecimal digits.
     #[arg(long, value_name = "ID")]
     node: Option<String>,
     /// Of an entry of a regulator's access log: its desk, as `sudare grant desk` wrote it.
@@ -92,6 +94,7 @@ pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
         Bundle::Access(entry) => access::verify(args, entry, output),
         Bundle::NodeFork(fork) => fork::verify_node(args, fork, output),
         Bundle::Audit(signed) => audit::verify(args, signed, output),
+        Bundle::Erasure(signed) => erasure::verify(args, signed, output),
     }
 }
 
