@@ -5,6 +5,7 @@ pub mod access;
 pub mod approvals;
 pub mod calendar;
 pub mod flows;
+pub mod hops;
 pub mod http;
 pub mod imports;
 pub mod iso20022;

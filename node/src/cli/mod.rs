@@ -11,6 +11,7 @@ mod checkpoint;
 pub mod connect;
 mod dlog_table;
 mod grant;
+mod hops;
 mod keys;
 mod logging;
 mod network;

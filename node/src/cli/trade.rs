@@ -129,6 +129,8 @@ pub(super) enum TxCommand {
     },
     /// Show all trades.
     List(NodeArgs),
+    /// Show whose turn it was when and how long each took, and a table of all parties: whose delay it was.
+    Hops(super::hops::HopsArgs),
     /// Write that a trade is final, for somebody who knows its notary: `sudare verify` checks the file anywhere.
     Receipt(super::receipt::ReceiptArgs),
 }
@@ -182,6 +184,7 @@ pub(super) async fn redeem(args: RedeemArgs, output: &Output) -> Result<(), Fail
 pub(super) async fn run_tx(command: TxCommand, output: &Output) -> Result<(), Failure> {
     let (config, trade_id) = match command {
         TxCommand::Receipt(args) => return super::receipt::run(&args, output).await,
+        TxCommand::Hops(args) => return super::hops::run(args, output).await,
         TxCommand::Show { node, trade_id } => (node.config, Some(trade_id)),
         TxCommand::List(node) => (node.config, None),
     };
