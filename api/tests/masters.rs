@@ -76,6 +76,7 @@ async fn the_columns_of_the_tables_are_the_fields_of_the_kinds() {
     let sql = include_str!("../migrations/0001_masters.sql");
     let later = [
         include_str!("../migrations/0005_gates.sql"),
+        include_str!("../migrations/0010_registers.sql"),
         include_str!("../migrations/0013_sealed.sql"),
         include_str!("../migrations/0014_no_plain_columns.sql"),
     ]

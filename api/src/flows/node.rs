@@ -92,10 +92,14 @@ pub trait Node: fmt::Debug + Send + Sync {
     }
 
     /// Custodian: what an investor holds in each asset that it has an account in.
-    fn holdings(&self, investor: Investor) -> Asking<'_, Vec<Holding>>;
+    fn holdings(&self, _: Investor) -> Asking<'_, Vec<Holding>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// The node's word that personal data is erased: a file for `sudare verify`.
-    fn certify(&self, erasing: Erasing) -> Asking<'_, Vec<u8>>;
+    fn certify(&self, _: Erasing) -> Asking<'_, Vec<u8>> {
+        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
+    }
 }
 
 /// What an investor holds in an asset.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use sudare_api::flows::{Asking, Erasing, Holding, Node, Unanswered};
+use sudare_api::flows::{Asking, Node, Unanswered};
 use sudare_crypto::encoding::decode;
 use sudare_crypto::{NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
@@ -125,13 +125,5 @@ impl Node for Registry {
         Box::pin(async move {
             Ok(Registrar::redemption_order(&self.registrar.lock().unwrap().kv, &key).unwrap())
         })
-    }
-
-    fn holdings(&self, _: Investor) -> Asking<'_, Vec<Holding>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn certify(&self, _: Erasing) -> Asking<'_, Vec<u8>> {
-        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
     }
 }
