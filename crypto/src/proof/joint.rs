@@ -1,5 +1,5 @@
 //! A statement that two totals differ by a number, proved by two parties of which each knows the blinding of its own total alone: the
-//! Schnorr proof of [`statement`](super::statement) with the difference of both blindings for its secret, made of two shares.
+//! Schnorr proof of [`statement`] with the difference of both blindings for its secret, made of two shares.
 //!
 //! Both nonces are fixed before either is known to the other ([JNT-2]), and each answers one challenge ([JNT-3])
 //! (specs/statements/joint.md).
