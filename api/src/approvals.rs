@@ -6,12 +6,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Any, Transaction};
 
 use crate::access::{Client, Role};
-use crate::masters::FieldError;
+use crate::masters::{Field, FieldError, validate_fields};
 use crate::store::{Change, StoreError};
 
 /// How long a proposal can be approved, in microseconds: over a weekend.
@@ -32,15 +32,23 @@ pub trait Deed: fmt::Debug + Send + Sync {
     /// Whether clients of the house alone may; else those of any institution, for their own.
     fn of_the_house(&self) -> bool;
 
+    /// The fields of its request.
+    fn fields(&self) -> &'static [Field];
+
     /// JSON schema of its request.
-    fn schema(&self) -> Value;
+    fn schema(&self) -> Value {
+        crate::http::schema_of(self.fields())
+    }
 
     /// Checks a request and says what to keep of it. What is kept is shown to all who may approve: no secrets.
     ///
     /// # Errors
     ///
     /// The fields that are wrong.
-    fn prepare(&self, request: &Value, change: Change<'_>) -> Result<Prepared, Vec<FieldError>>;
+    fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
+        let values = validate_fields(self.fields().iter(), request)?;
+        Ok(Prepared { request: json!(values), code: None })
+    }
 
     /// Does it.
     fn perform<'a>(

@@ -14,7 +14,7 @@ use sudare_api::access::Role;
 use sudare_api::approvals::{
     Decision, Deed, Deeds, Done, OPEN_FOR_US, Performing, Person, Prepared, Proposal,
 };
-use sudare_api::masters::{FieldError, Kind};
+use sudare_api::masters::{Field, FieldError, Kind};
 use sudare_api::store::{
     AnnotateRegister, Change, EraseInvestor, LiftHold, PermitTransfers, PlaceHold, SetMarket,
 };
@@ -43,6 +43,9 @@ impl Deed for Rename {
     }
     fn of_the_house(&self) -> bool {
         false
+    }
+    fn fields(&self) -> &'static [Field] {
+        &[]
     }
     fn schema(&self) -> Value {
         json!({ "type": "object" })

@@ -6,8 +6,8 @@ use sqlx::{Any, AssertSqlSafe, Transaction};
 use super::rows::{find, remember};
 use super::{Change, Row, StoreError};
 use crate::access::{Reach, Role};
-use crate::approvals::{Deed, Done, Performing, Prepared, Proposal};
-use crate::masters::{Field, FieldError, Form, Kind, Values, validate_fields};
+use crate::approvals::{Deed, Done, Performing, Proposal};
+use crate::masters::{Field, Form, Kind};
 
 /// Replaces the annotation of a product's register: [MST-6].
 #[derive(Debug)]
@@ -39,12 +39,8 @@ impl Deed for AnnotateRegister {
         true
     }
 
-    fn schema(&self) -> Value {
-        crate::http::schema_of(ANNOTATE)
-    }
-
-    fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
-        prepared(ANNOTATE, request)
+    fn fields(&self) -> &'static [Field] {
+        ANNOTATE
     }
 
     fn perform<'a>(
@@ -103,14 +99,6 @@ pub(super) async fn replace_guarded(
     }
     remember(tx, (kind.table(), id, version), Some(&values), change, None).await?;
     Ok(Ok(row))
-}
-
-pub(super) fn prepared(
-    fields: &'static [Field],
-    request: &Value,
-) -> Result<Prepared, Vec<FieldError>> {
-    let values: Values = validate_fields(fields.iter(), request)?;
-    Ok(Prepared { request: json!(values), code: None })
 }
 
 /// The rows that a client's deed is about.

@@ -2,18 +2,18 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 use std::sync::Arc;
 
-use super::deeds::{member, prepared, reach};
+use super::deeds::{member, reach};
 use super::rows::{find, remember};
 use super::sealed::subject;
 use super::{Change, Row, Store, StoreError};
 use crate::access::Role;
-use crate::approvals::{Deed, Done, Performing, Prepared, Proposal};
+use crate::approvals::{Deed, Done, Performing, Proposal};
 use crate::flows::Node;
-use crate::masters::{Field, FieldError, Form, Kind};
+use crate::masters::{Field, Form, Kind};
 use crate::personal::Destroyed;
 
 const TABLE: &str = Kind::Investor.table();
@@ -80,12 +80,8 @@ impl Deed for EraseInvestor {
         false
     }
 
-    fn schema(&self) -> Value {
-        crate::http::schema_of(ERASE)
-    }
-
-    fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
-        prepared(ERASE, request)
+    fn fields(&self) -> &'static [Field] {
+        ERASE
     }
 
     fn perform<'a>(

@@ -1,14 +1,14 @@
 //! What instructions must pass: the investor's status and class, the product's status and whether its units may move.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{Any, Row as _, Transaction};
 
-use super::deeds::{member, prepared, replace_guarded};
+use super::deeds::{member, replace_guarded};
 use super::{Change, Store, StoreError};
 use crate::access::Role;
-use crate::approvals::{Deed, Done, Performing, Prepared, Proposal};
+use crate::approvals::{Deed, Done, Performing, Proposal};
 use crate::flows::Flow;
-use crate::masters::{Field, FieldError, Form, Kind, Values};
+use crate::masters::{Field, Form, Kind, Values};
 
 /// Stops a product's units from moving, or lets them move again: [GAT-2].
 #[derive(Debug)]
@@ -40,12 +40,8 @@ impl Deed for PermitTransfers {
         true
     }
 
-    fn schema(&self) -> Value {
-        crate::http::schema_of(PERMIT)
-    }
-
-    fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
-        prepared(PERMIT, request)
+    fn fields(&self) -> &'static [Field] {
+        PERMIT
     }
 
     fn perform<'a>(

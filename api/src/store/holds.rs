@@ -1,17 +1,17 @@
 //! Legal holds: why an investor's data must stay, and until when. Two people place one, two people lift it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 
-use super::deeds::{member, prepared, reach};
+use super::deeds::{member, reach};
 use super::erasures::ROLES;
 use super::rows::find;
 use super::{Change, Store, StoreError};
 use crate::access::{Reach, Role};
-use crate::approvals::{Deed, Done, Performing, Prepared, Proposal};
+use crate::approvals::{Deed, Done, Performing, Proposal};
 use crate::flows::today;
-use crate::masters::{Field, FieldError, Form, Kind};
+use crate::masters::{Field, Form, Kind};
 
 /// Places a hold on an investor's data, or with a later one extends it: [ERA-3].
 #[derive(Debug)]
@@ -72,12 +72,8 @@ impl Deed for PlaceHold {
         false
     }
 
-    fn schema(&self) -> Value {
-        crate::http::schema_of(PLACE)
-    }
-
-    fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
-        prepared(PLACE, request)
+    fn fields(&self) -> &'static [Field] {
+        PLACE
     }
 
     fn perform<'a>(
@@ -127,12 +123,8 @@ impl Deed for LiftHold {
         false
     }
 
-    fn schema(&self) -> Value {
-        crate::http::schema_of(LIFT)
-    }
-
-    fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
-        prepared(LIFT, request)
+    fn fields(&self) -> &'static [Field] {
+        LIFT
     }
 
     fn perform<'a>(

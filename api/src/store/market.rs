@@ -1,12 +1,12 @@
 //! Whether the market is open: two people say so.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{Any, Row as _, Transaction};
 
 use super::{Change, Store, StoreError};
 use crate::access::Role;
-use crate::approvals::{Deed, Done, Performing, Prepared, Proposal};
-use crate::masters::{FieldError, validate_fields};
+use crate::approvals::{Deed, Done, Performing, Proposal};
+use crate::masters::Field;
 
 /// Opens or closes the market: [MKT-1].
 #[derive(Debug)]
@@ -47,13 +47,8 @@ impl Deed for SetMarket {
         true
     }
 
-    fn schema(&self) -> Value {
-        crate::http::schema_of(&[])
-    }
-
-    fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
-        validate_fields([].into_iter(), request)?;
-        Ok(Prepared { request: json!({}), code: None })
+    fn fields(&self) -> &'static [Field] {
+        &[]
     }
 
     fn perform<'a>(

@@ -51,8 +51,8 @@ impl Deed for CreateUser {
         false
     }
 
-    fn schema(&self) -> Value {
-        crate::http::schema_of(FIELDS)
+    fn fields(&self) -> &'static [Field] {
+        FIELDS
     }
 
     fn prepare(&self, request: &Value, change: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
@@ -93,6 +93,10 @@ impl Deed for UpdateUser {
 
     fn of_the_house(&self) -> bool {
         false
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        UPDATE
     }
 
     fn schema(&self) -> Value {
@@ -144,12 +148,12 @@ impl Deed for ResetUser {
         false
     }
 
-    fn schema(&self) -> Value {
-        crate::http::schema_of(RESET)
+    fn fields(&self) -> &'static [Field] {
+        RESET
     }
 
     fn prepare(&self, request: &Value, _: Change<'_>) -> Result<Prepared, Vec<FieldError>> {
-        with_code(json!(validate_fields(RESET.iter(), request)?))
+        with_code(json!(validate_fields(self.fields().iter(), request)?))
     }
 
     fn perform<'a>(
