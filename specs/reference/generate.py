@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from cases import access, audits, documents, encoding, erasures, legs, officers, packets, proofs, range_proof, settlement, snapshots, statements
+from cases import access, audits, documents, encoding, erasures, legs, officers, packets, proofs, range_proof, settlement, sign_offs, snapshots, statements
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 
@@ -53,6 +53,7 @@ FILES = {
     "access": access.accesses,
     "audit": audits.audits,
     "erasure": erasures.erasures,
+    "sign_off": sign_offs.sign_offs,
 }
 
 if __name__ == "__main__":

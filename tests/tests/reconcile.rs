@@ -35,7 +35,7 @@ fn place() -> Place {
     place
 }
 
-/// [REC-3], [REC-4]
+/// [REC-3], [REC-4], [REC-6]
 #[test]
 fn breaks_are_reported_accepted_by_two_and_the_report_is_signed_by_two() {
     let place = place();
@@ -69,27 +69,87 @@ fn breaks_are_reported_accepted_by_two_and_the_report_is_signed_by_two() {
     }
     let again = format!("reconcile run {sides} {rules} --earlier one/report.json {officers}");
     let half = place.says(&format!("{again} --accepted half-0 --out two"));
-    let _ = half.badly(1, &["REC-4", "second one"]);
+    let _ = half.badly(1, &["REC-4", "signature is missing"]);
     let accepted = "--accepted both-0 --accepted both-1";
     let summary = place.says(&format!("{again} {accepted} --out two -o json")).well().json();
     assert_eq!((&summary["open"], &summary["accepted"]), (&0.into(), &2.into()));
 
-    let _ = place.says("reconcile sign --report two/report.json --key maker.key --out made").well();
-    let verify = |report: &str, word: &str, officers: &str| {
-        let line = format!("reconcile verify --report {report} --sign-off {word} {officers}");
-        place.says(&line)
-    };
-    let _ = verify("two/report.json", "made", officers).badly(1, &["REC-4", "one officer"]);
-    let _ = place.says("reconcile approve made --key checker.key --out checked").well();
-    let holds = verify("two/report.json", "checked", officers).well();
-    assert!(holds.out.contains("made by maker, checked by checker"), "{holds}");
-    let _ = verify("one/report.json", "checked", officers).badly(1, &["another report"]);
-    let _ = verify("two/report.json", "both-0", officers).badly(1, &["accepts a difference"]);
+    signed_by_two(&place);
+}
+
+/// [REC-4], [REC-6]: what a receiver finds who has the files, the cards of two officers and nothing else.
+fn signed_by_two(place: &Place) {
+    let _ = place.says("reconcile sign two --key maker.key --out made").well();
+    let _ = place.says("reconcile sign two --key maker.key --out two/made").well();
+    let _ =
+        place.says("reconcile sign two --key maker.key --out no").badly(2, &["made", "take it"]);
+    fs::remove_file(place.join("two/made")).unwrap();
+    let approve = "reconcile approve made --key checker.key --out checked";
+    let _ = place.says(approve).badly(1, &["REC-6", "--files"]);
+    let _ = place.says(&format!("{approve} --files one")).badly(1, &["REC-6", "one/"]);
+    let own = approve.replace("checker.key", "maker.key");
+    let _ = place.says(&format!("{own} --files two")).badly(1, &["REC-4", "one officer"]);
+    let _ = place.says(&format!("{approve} --files two")).well();
+    let again = approve.replace("made", "checked").replace("out checked", "out no");
+    let _ = place.says(&format!("{again} --files two")).badly(1, &["REC-4", "nobody"]);
+
+    let verify = |file: &str, known: &str| place.says(&format!("verify {file} {known} -o json"));
+    let officers = "--officer maker.card --officer checker.card";
+    let holds = verify("checked", &format!("--files two {officers}")).well().json();
+    assert_eq!((&holds["kind"], &holds["maker"]), (&"sign-off".into(), &"maker".into()));
+    let report = &holds["report"];
+    assert_eq!(report["summary"]["counts"]["accepted"], 2, "{holds}");
+    let by = report["summary"]["totals"][1]["proven_by"].as_str().unwrap();
+    assert!(by.contains("nothing checked"), "{holds}");
+    assert_eq!(report["files"].as_array().unwrap().len(), 6, "{holds}");
+    let said = place.says(&format!("verify checked --files two {officers}")).well().out;
+    assert!(said.contains("checked by checker at") && said.contains("600 proven by"), "{said}");
+
+    let _ = verify("made", officers).badly(1, &["REC-4", "signature is missing"]);
     let strangers = "--officer maker.card --officer stranger.card";
-    let _ = verify("two/report.json", "checked", strangers).badly(1, &["REC-4", "card"]);
-    let report = fs::read_to_string(place.join("two/report.json")).unwrap();
-    fs::write(place.join("changed.json"), report.replacen("rounding", "Rounding", 1)).unwrap();
-    let _ = verify("changed.json", "checked", officers).badly(1, &["REC-4", "another report"]);
+    let _ = verify("checked", strangers).badly(1, &["REC-4", "the checker", "cards"]);
+    let _ = verify("checked", "--files two").badly(2, &["--officer"]);
+    let _ = verify("both-0", &format!("{officers} --files two")).badly(2, &["--files"]);
+    let _ = verify("checked", &format!("{officers} --node 00")).badly(2, &["--node"]);
+    let _ = verify("checked", &format!("{officers} --files one")).badly(1, &["REC-6", "one/"]);
+    let _ = verify("checked", officers).badly(1, &["REC-6", "--files"]);
+    let accepted = verify("both-0", officers).well().json();
+    assert_eq!(accepted["accepted"]["reason"], "rounding", "{accepted}");
+    changed_or_absent(place, officers);
+}
+
+/// [REC-6]
+fn changed_or_absent(place: &Place, officers: &str) {
+    let verify = |known: &str| place.says(&format!("verify two/checked {known} {officers}"));
+    fs::copy(place.join("checked"), place.join("two/checked")).unwrap();
+    let names: Vec<_> = fs::read_dir(place.join("two")).unwrap().map(|one| one.unwrap()).collect();
+    for name in names.iter().filter(|name| name.file_name() != "checked") {
+        let whole = fs::read(name.path()).unwrap();
+        for at in [0, whole.len() / 2, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[at] ^= 4;
+            fs::write(name.path(), changed).unwrap();
+            let file = name.file_name();
+            let _ = verify("").badly(1, &["REC-6", file.to_str().unwrap(), "ask for it"]);
+        }
+        fs::write(name.path(), whole).unwrap();
+    }
+    let _ = verify("").well();
+    let whole = fs::read(place.join("checked")).unwrap();
+    for at in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        fs::write(place.join("two/checked"), changed).unwrap();
+        let ran = verify("");
+        assert_eq!(ran.code, Some(1), "byte {at}: {ran}");
+    }
+    fs::write(place.join("two/checked"), &whole).unwrap();
+    // A custodian gets its own part of the register, and nothing of the others'.
+    fs::create_dir(place.join("part")).unwrap();
+    let part = "register-custodian-a-0001.xml";
+    fs::copy(place.join("two").join(part), place.join("part").join(part)).unwrap();
+    let said = verify("--files part").well().out;
+    assert!(said.contains("1 of 6 files") && said.contains("report.json isn't there"), "{said}");
 }
 
 /// [REC-5]
@@ -143,6 +203,15 @@ async fn what_nodes_keep_is_compared_with_what_the_ledger_proves() {
     assert_eq!((&summary["compared"], &summary["open"]), (&2.into(), &0.into()), "{summary}");
     let report = fs::read_to_string(place.join("clean/report.json")).unwrap();
     assert!(report.contains("register snapshot 0"), "{report}");
+    for name in ["maker", "checker"] {
+        let files = format!("--key {name}.key --card {name}.card");
+        let _ = place.says(&format!("ceremony officer --name {name} {files}")).well();
+    }
+    let _ = place.says("reconcile sign clean --key maker.key --out clean/made").well();
+    let _ = place.says("reconcile approve clean/made --key checker.key --out clean/both").well();
+    let cards = "--officer maker.card --officer checker.card";
+    let said = place.says(&format!("verify clean/both {cards}")).well().out;
+    assert!(said.contains("1000 proven by register snapshot 0"), "{said}");
 
     let view = fs::read_to_string(place.join("custodian-b/view.csv")).unwrap();
     fs::write(place.join("other.csv"), view.replace("INV-2,10", "INV-2,11")).unwrap();

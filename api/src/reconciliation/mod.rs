@@ -19,7 +19,7 @@ pub use html::page;
 pub use input::InputError;
 pub use report::{
     Accepted, Break, BreakKind, Bucket, Counts, EarlierBreak, EarlierReport, Report, ReportError,
-    State, Totals, ViewSummary, to_csv,
+    ReportSummary, State, Totals, ViewSummary, to_csv,
 };
 
 /// A row of a register, statement or book: what an account holds of an asset.

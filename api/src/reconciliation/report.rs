@@ -229,7 +229,7 @@ pub struct ViewSummary {
 }
 
 /// Sums of one asset.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Totals {
     /// The asset's code.
     pub asset: String,
@@ -359,6 +359,37 @@ impl EarlierReport {
         trend.push(Day { as_of, counts });
         trend.drain(..trend.len().saturating_sub(TREND_MAX));
         trend
+    }
+}
+
+/// A report in short, read from its JSON.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ReportSummary {
+    /// As of which day.
+    pub as_of: String,
+    /// The register's rows.
+    pub register_rows: usize,
+    /// All rows together.
+    pub counts: Counts,
+    /// Each asset.
+    pub totals: Vec<Totals>,
+}
+
+impl ReportSummary {
+    /// Reads a report's JSON.
+    ///
+    /// # Errors
+    ///
+    /// If it isn't one of this version.
+    pub fn parse(json: &[u8]) -> Result<Self, ReportError> {
+        #[derive(Deserialize)]
+        struct Kept {
+            format: String,
+            #[serde(flatten)]
+            summary: ReportSummary,
+        }
+        let kept: Kept = serde_json::from_slice(json).map_err(|_| ReportError::NotReport)?;
+        if kept.format == FORMAT { Ok(kept.summary) } else { Err(ReportError::NotReport) }
     }
 }
 

@@ -375,7 +375,11 @@ fn holds(world: &World, file: &[u8]) -> bool {
         Bundle::Fork(fork) => fork.verify().is_ok() && fork.core == world.asset.terms.core,
         Bundle::Receipt(receipt) => receipt.verify_of(&world.asset.terms.core).is_ok(),
         Bundle::NodeFork(fork) => fork.verify().is_ok() && fork.node == notary().id(),
-        Bundle::Statement(_) | Bundle::Access(_) | Bundle::Audit(_) | Bundle::Erasure(_) => false,
+        Bundle::Statement(_)
+        | Bundle::Access(_)
+        | Bundle::Audit(_)
+        | Bundle::Erasure(_)
+        | Bundle::SignOff(_) => false,
     })
 }
 

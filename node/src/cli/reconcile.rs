@@ -3,7 +3,7 @@
 mod fetch;
 mod files;
 mod proven;
-mod words;
+mod sign_off;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ use sudare_api::reconciliation::{
 
 use super::{Failure, Output};
 
+pub(super) use files::read;
+
 /// `sudare reconcile`.
 #[derive(Debug, Subcommand)]
 #[command(after_long_help = "\
@@ -24,22 +26,21 @@ A day, step by step:
   fetch     write what a node keeps as files: at the registrar its register, at each custodian its view and the trades under way
   run       compare, and write the report in all its forms
   accept    of a difference that stays: one officer says why, a second one approves it; `run --accepted` then counts it as settled
-  sign      the maker signs the report
+  sign      the maker signs the report with all its files
   approve   the checker, another officer, signs what the first one signed
-  verify    anybody checks that two officers signed this very report")]
+
+The sign-off is a file for `sudare verify`: put it beside the report's files, or those of them that its reader gets.")]
 pub(super) enum ReconcileCommand {
     /// Write what a registrar's or custodian's node keeps as the files that `run` reads.
     Fetch(fetch::FetchArgs),
     /// Compare the register with custodians' views, partners' books and the ledger's proven totals.
     Run(Box<RunArgs>),
     /// As one officer, propose to accept a difference as it is.
-    Accept(words::AcceptArgs),
-    /// As the maker, sign a report.
-    Sign(words::SignArgs),
+    Accept(sign_off::AcceptArgs),
+    /// As the maker, sign a report with all its files.
+    Sign(sign_off::SignArgs),
     /// As a second officer, sign what the first one signed.
-    Approve(words::ApproveArgs),
-    /// Check that two officers signed a report.
-    Verify(words::VerifyArgs),
+    Approve(sign_off::ApproveArgs),
 }
 
 /// What to compare.
@@ -63,7 +64,8 @@ pub(super) struct RunArgs {
     /// For whom these statements were made.
     #[arg(long, value_name = "NAME")]
     recipient: Option<String>,
-    /// The same as a number that nothing checks, as CODE=UNITS or CODE=UNITS:BY, such as an entry and root; repeat for more.
+    /// The same as a number that nothing checks, as CODE=UNITS or CODE=UNITS:BY, such as an entry and root; repeat for more. The report
+    /// says that nothing checked it.
     #[arg(long, value_name = "CODE=UNITS")]
     proven: Vec<String>,
     /// Trades under way as CSV: trade_id,asset,account,direction,quantity,delivery_date.
@@ -108,10 +110,9 @@ pub(super) async fn run(command: ReconcileCommand, output: &Output) -> Result<()
     match command {
         ReconcileCommand::Fetch(args) => fetch::fetch(&args, output).await,
         ReconcileCommand::Run(args) => run_one(&args, output),
-        ReconcileCommand::Accept(args) => words::accept(&args, output),
-        ReconcileCommand::Sign(args) => words::sign(&args, output),
-        ReconcileCommand::Approve(args) => words::approve(&args, output),
-        ReconcileCommand::Verify(args) => words::verify(&args, output),
+        ReconcileCommand::Accept(args) => sign_off::accept(&args, output),
+        ReconcileCommand::Sign(args) => sign_off::sign(&args, output),
+        ReconcileCommand::Approve(args) => sign_off::approve(&args, output),
     }
 }
 
@@ -142,7 +143,7 @@ fn run_one(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         args.pending.as_ref().map(|file| sources.pending(file)).transpose()?.unwrap_or_default();
     let earlier =
         args.earlier.as_ref().map(|file| sources.earlier(file)).transpose()?.unwrap_or_default();
-    let accepted = words::accepted(&args.accepted, &args.officer)?;
+    let accepted = sign_off::accepted(&args.accepted, &args.officer)?;
     let rules = Rules { tolerance: numbers(&args.tolerance)?, timing_days: args.timing_days };
     let question = Question {
         as_of,
@@ -204,9 +205,13 @@ fn print(args: &RunArgs, report: &Report, written: files::Written, output: &Outp
 
 fn said(text: &str) -> Result<Proven, Failure> {
     let (asset, rest) = pair(text)?;
-    let (units, by) = rest.split_once(':').unwrap_or((rest, "as given"));
+    let (units, by) = rest.split_once(':').unwrap_or((rest, "no source given"));
     let units = units.parse().map_err(|_| usage(text, "the units must be a number"))?;
-    Ok(Proven { asset: asset.to_owned(), units, by: by.to_owned() })
+    Ok(Proven {
+        asset: asset.to_owned(),
+        units,
+        by: format!("a number that nothing checked: {by}"),
+    })
 }
 
 fn numbers<T: std::str::FromStr>(texts: &[String]) -> Result<BTreeMap<String, T>, Failure> {

@@ -67,7 +67,7 @@ pub struct ReadUnder {
     pub entry: u64,
 }
 
-/// A file beside the audit.
+/// A file beside an audit or a sign-off.
 #[derive(Clone, Debug, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct FileHash {
     /// Its name: letters, digits, dots, dashes and underscores, no dot first.
@@ -272,8 +272,8 @@ impl SignedAudit {
     }
 }
 
-/// Whether a file of an audit may be called so: nothing that leads out of its folder.
-fn is_name(name: &str) -> bool {
+/// Whether a file beside a bundle may be called so: nothing that leads out of its folder.
+pub(super) fn is_name(name: &str) -> bool {
     let may = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(may)
 }

@@ -5,6 +5,7 @@
 mod audit;
 mod erasure;
 mod receipt;
+pub mod sign_off;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use sudare_crypto::encoding::{decode, encode};
@@ -19,6 +20,7 @@ pub use audit::{
 };
 pub use erasure::{Erasure, ErasureError, SignedErasure};
 pub use receipt::{ReceiptError, ReceiptFile};
+pub use sign_off::{SignOff, SignOffError};
 
 /// What every bundle's file begins with, before its version.
 const FORMAT: &[u8] = b"sudare bundle ";
@@ -46,10 +48,12 @@ pub enum Bundle {
     Audit(Box<SignedAudit>),
     /// That a house has erased a person's data.
     Erasure(Box<SignedErasure>),
+    /// What two officers signed of a reconciliation.
+    SignOff(Box<SignOff>),
 }
 
 /// How many kinds of bundle there are.
-const KINDS: u8 = 8;
+const KINDS: u8 = 9;
 
 /// Why bytes are no bundle; says what to do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -120,6 +124,7 @@ impl Bundle {
             Self::Access(_) => "entry of an access log",
             Self::Audit(_) => "audit",
             Self::Erasure(_) => "certificate of an erasure",
+            Self::SignOff(_) => "sign-off",
         }
     }
 }

@@ -9,9 +9,18 @@ use sudare_api::reconciliation::{
     EarlierReport, Holding, Pending, Registered, Report, input, page, pdf, statement, to_csv, xlsx,
 };
 use sudare_ledger::access::sha256;
+use sudare_ledger::bundle::sign_off::REPORT;
 
 use super::super::asset::write_new;
 use super::Failure;
+
+const PAGE: &str = "report.html";
+const DOCUMENT: &str = "report.pdf";
+const WORKBOOK: &str = "report.xlsx";
+const BREAKS: &str = "breaks.csv";
+/// Of a custodian's part of the register, how its pages' names begin and end.
+const PART: &str = "register-";
+const PART_END: &str = ".xml";
 
 /// SHA-256 of what was read, by what it was read as.
 #[derive(Debug, Default)]
@@ -90,7 +99,7 @@ impl Sources {
 }
 
 /// Reads a file of at most [`input::TABLE_BYTES_MAX`].
-pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(in crate::cli) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::File(file.to_owned(), error);
     let limit = u64::try_from(input::TABLE_BYTES_MAX).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
@@ -114,11 +123,11 @@ pub(super) fn write(
     let hash = sha256(json.as_bytes()).to_string();
     let workbook = xlsx::workbook(report, &hash).map_err(|error| bad(folder, error))?;
     let mut contents = vec![
-        ("report.json".to_owned(), json.into_bytes()),
-        ("report.html".to_owned(), page(report, &hash).into_bytes()),
-        ("report.pdf".to_owned(), pdf::document(report, &hash)),
-        ("report.xlsx".to_owned(), workbook),
-        ("breaks.csv".to_owned(), to_csv(report).into_bytes()),
+        (REPORT.to_owned(), json.into_bytes()),
+        (PAGE.to_owned(), page(report, &hash).into_bytes()),
+        (DOCUMENT.to_owned(), pdf::document(report, &hash)),
+        (WORKBOOK.to_owned(), workbook),
+        (BREAKS.to_owned(), to_csv(report).into_bytes()),
     ];
     for view in &report.views {
         let rows = statement::of_custodian(register, &view.name);
@@ -128,7 +137,7 @@ pub(super) fn write(
         let pages = statements(report, &view.name, &rows, decimals);
         for (place, page) in pages.map_err(|error| bad(folder, error))?.into_iter().enumerate() {
             let name =
-                format!("register-{}-{:04}.xml", file_name(&view.name), place.saturating_add(1));
+                format!("{PART}{}-{:04}{PART_END}", file_name(&view.name), place.saturating_add(1));
             contents.push((name, Message::Custody(Box::new(page)).to_xml().into_bytes()));
         }
     }
@@ -152,6 +161,12 @@ fn statements(
         decimals: decimals.clone(),
     };
     statement::write(&heading, rows)
+}
+
+/// Whether [`write()`] writes files of this name.
+pub(super) fn is_written(name: &str) -> bool {
+    [REPORT, PAGE, DOCUMENT, WORKBOOK, BREAKS].contains(&name)
+        || (name.starts_with(PART) && name.ends_with(PART_END))
 }
 
 /// A member's name as part of a file's: what isn't a letter, digit or hyphen becomes an underscore.

@@ -1,15 +1,12 @@
 //! Audits: what a regulator's replay showed, with the files that it wrote.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use sudare_crypto::Hash;
 use sudare_ledger::bundle::{AuditFileError, FileHash, KeyRead, ReadUnder, SignedAudit};
 
-use super::{Failure, Output, Report, VerifyArgs, failed};
+use super::files::FileView;
+use super::{Beside, Failure, Output, Report, VerifyArgs, beside, failed};
 
 const KIND: &str = "audit";
 const NOT_SHOWN: &str = "anything that the reader's keys don't read, and that the reader copied the rows rightly: who doubts it replays the log below the same checkpoint";
@@ -50,13 +47,6 @@ struct ReadView {
     entry: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct FileView {
-    name: String,
-    bytes: u64,
-    sha256: String,
-}
-
 pub(super) fn verify(
     args: &VerifyArgs,
     signed: &SignedAudit,
@@ -72,10 +62,8 @@ pub(super) fn verify(
     if let Some(core) = args.core()? {
         signed.is_of(&core).map_err(|error| failed(&args.file, error))?;
     }
-    let beside = args.file.parent().unwrap_or_else(|| Path::new(""));
-    let folder = args.files.as_deref().unwrap_or(beside);
     for file in signed.audit.files.iter() {
-        compare(folder, file, args)?;
+        compare(args.folder(), file, args)?;
     }
     let view = AuditView::of(signed);
     let text = view.text();
@@ -90,31 +78,11 @@ pub(super) fn verify(
 /// Enforces [AUD-3]: every file of the list is there, and is the one that was signed.
 fn compare(folder: &Path, file: &FileHash, args: &VerifyArgs) -> Result<(), Failure> {
     let name = file.name.as_str();
-    let path = folder.join(name);
-    let (bytes, sha256) = match hash(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(failed(&args.file, AuditFileError::FileMissing(name.to_owned())));
-        }
-        Err(error) => return Err(Failure::File(path, error)),
-        Ok(found) => found,
-    };
-    if (bytes, sha256) == (file.bytes, file.sha256) {
-        Ok(())
-    } else {
-        Err(failed(&args.file, AuditFileError::FileChanged(name.to_owned())))
+    match beside(folder, file)? {
+        Beside::Same => Ok(()),
+        Beside::Missing => Err(failed(&args.file, AuditFileError::FileMissing(name.to_owned()))),
+        Beside::Changed => Err(failed(&args.file, AuditFileError::FileChanged(name.to_owned()))),
     }
-}
-
-fn hash(path: &Path) -> io::Result<(u64, Hash)> {
-    let mut file = File::open(path)?;
-    let (mut hash, mut length, mut buffer) = (Sha256::new(), 0_u64, vec![0; 1 << 16]);
-    loop {
-        let read = file.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        hash.update(bytes);
-        length = length.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-    }
-    Ok((length, Hash(hash.finalize().into())))
 }
 
 impl AuditView {
@@ -136,11 +104,6 @@ impl AuditView {
             fields: key.fields.to_string(),
         };
         let read = |read: &ReadUnder| ReadView { grant: read.grant.to_string(), entry: read.entry };
-        let file = |file: &FileHash| FileView {
-            name: file.name.to_string(),
-            bytes: file.bytes,
-            sha256: file.sha256.to_string(),
-        };
         Self {
             statement: figures.to_string(),
             asset: audit.log.asset.to_string(),
@@ -159,7 +122,7 @@ impl AuditView {
             keys: audit.keys.iter().map(key).collect(),
             scope,
             reads: audit.reads.iter().map(read).collect(),
-            files: audit.files.iter().map(file).collect(),
+            files: audit.files.iter().map(FileView::of).collect(),
         }
     }
 
@@ -186,7 +149,7 @@ impl AuditView {
             ));
         }
         for file in &self.files {
-            lines.push(format!("{} ({} bytes) {}", file.name, file.bytes, file.sha256));
+            lines.push(file.text());
         }
         lines.join("\n")
     }

@@ -7,12 +7,14 @@ mod access;
 mod audit;
 mod checkpoint;
 mod erasure;
+mod files;
 mod fork;
 mod holdings;
 mod joint;
 mod packet;
 mod receipt;
 mod register;
+mod sign_off;
 mod statement;
 
 use std::io::Read;
@@ -29,13 +31,14 @@ use super::asset::read;
 use super::{Failure, Output};
 
 pub(super) use checkpoint::{open_checkpoint, read_checkpoint};
+pub(super) use files::{Beside, beside, hash};
 pub(super) use statement::StatementView;
 
 /// What to verify, and what its reader knows.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// A packet, a statement, a receipt, a checkpoint, an entry of an access log, evidence of a fork, an audit, or the certificate of
-    /// an erasure.
+    /// A packet, a statement, a receipt, a checkpoint, an entry of an access log, evidence of a fork, an audit, the certificate of an
+    /// erasure, or the sign-off of a reconciliation.
     file: PathBuf,
     /// Of a packet or statement: what you call yourself.
     #[arg(long)]
@@ -74,9 +77,12 @@ pub(super) struct VerifyArgs {
     /// Of an entry of a regulator's access log: its desk, as `sudare grant desk` wrote it.
     #[arg(long, value_name = "FILE")]
     desk: Option<PathBuf>,
-    /// Of an audit: the folder with its files; the audit's own if left out.
+    /// Of an audit, or of a report's sign-off: the folder with the files that were signed; the file's own if left out.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
+    /// Of a sign-off: cards of the officers that may sign; repeat for more.
+    #[arg(long, value_name = "CARD")]
+    officer: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
@@ -95,6 +101,7 @@ pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<(), Failure> {
         Bundle::NodeFork(fork) => fork::verify_node(args, fork, output),
         Bundle::Audit(signed) => audit::verify(args, signed, output),
         Bundle::Erasure(signed) => erasure::verify(args, signed, output),
+        Bundle::SignOff(sign_off) => sign_off::verify(args, sign_off, output),
     }
 }
 
@@ -115,6 +122,7 @@ impl VerifyArgs {
             ("--node", self.node.is_some()),
             ("--desk", self.desk.is_some()),
             ("--files", self.files.is_some()),
+            ("--officer", !self.officer.is_empty()),
         ];
         let useless = given.iter().find(|(name, given)| *given && !used.contains(name));
         useless.map_or(Ok(()), |(name, _)| {
@@ -131,6 +139,12 @@ impl VerifyArgs {
     fn node(&self) -> Result<Option<NodeId>, Failure> {
         let node = self.node.as_deref().map(|id| digits(id, "a node"));
         Ok(node.transpose()?.map(|hash| NodeId(hash.0)))
+    }
+
+    /// The folder with the files that a bundle names.
+    fn folder(&self) -> &Path {
+        let beside = self.file.parent().unwrap_or_else(|| Path::new(""));
+        self.files.as_deref().unwrap_or(beside)
     }
 
     fn core(&self) -> Result<Option<AssetCore>, Failure> {
