@@ -5,13 +5,11 @@ use sudare_disclosure::SignedTerms;
 
 use super::{Flow, Node};
 use crate::iso20022::{
-    DateChoice, Direction, Message, Movement, OwnId, Parsed, PartyId, Payment, Quantity, Settled,
+    DateChoice, Direction, Message, Movement, Parsed, Payment, Quantity, Settled,
     SettlementInstruction, SettlementParties, TransactionKind, TransactionType,
 };
 use crate::masters::FieldError;
 
-/// Whose identification is a member's name on the ledger.
-const ISSUER: &str = "SUDARE";
 const OWN: &str = "must be the institution whose node this is, as `PrtryId` of the issuer `SUDARE`";
 
 /// A message as an instruction: its kind, and the body that HTTP would bring. Its investor may be named by pseudonym.
@@ -161,7 +159,7 @@ impl Reading<'_> {
     /// The investor's account; the custodian's must be that of the house.
     fn account(&mut self) -> Option<String> {
         if let Some(owner) = &self.message.owner
-            && self.named(&owner.id) != Some(self.house)
+            && owner.id.member() != Some(self.house)
         {
             return self.wrong("QtyAndAcctDtls/AcctOwnr/Id", OWN);
         }
@@ -229,7 +227,7 @@ impl Reading<'_> {
             }
         }
         if let Some(party) = own.1.and_then(|parties| parties.first.as_ref()) {
-            if self.named(&party.id) != Some(self.house) {
+            if party.id.member() != Some(self.house) {
                 return self.wrong(&format!("{}/Pty1/Id", own.0), OWN);
             }
             let account = message.account.as_ref().map(|account| &account.id);
@@ -247,7 +245,7 @@ impl Reading<'_> {
                 _ => self.wrong(&at, "must be there: the other side's node"),
             };
         };
-        let Some(name) = self.named(&party.id) else {
+        let Some(name) = party.id.member() else {
             return self.wrong(&at, "must be a member's name, as `PrtryId` of the issuer `SUDARE`");
         };
         if flow == Some(Flow::Redemption)
@@ -267,16 +265,6 @@ impl Reading<'_> {
     fn decimals(&self, code: &str) -> Option<u8> {
         let found = self.assets.iter().find(|one| one.terms.core.code.as_str() == code);
         found.map(|signed| signed.terms.core.decimals)
-    }
-
-    /// The name of a member.
-    fn named<'p>(&self, id: &'p PartyId) -> Option<&'p str> {
-        match id {
-            PartyId::Own(OwnId { id, issuer, .. }) if issuer.as_str() == ISSUER => {
-                Some(id.as_str())
-            }
-            _ => None,
-        }
     }
 
     fn wrong<T>(&mut self, at: &str, must: &str) -> Option<T> {

@@ -146,10 +146,18 @@ impl Order {
         }
     }
 
+    /// The side of a trade that it is, if it is one.
+    #[must_use]
+    pub fn side(&self) -> Option<&TradeInstruction> {
+        match &self.0 {
+            Told::Custodian(Instruction::Trade(trade)) => Some(trade),
+            _ => None,
+        }
+    }
+
     /// The trade that it is one side of.
     fn trade(&self) -> Option<TradeKey> {
-        let Told::Custodian(Instruction::Trade(trade)) = &self.0 else { return None };
-        Some(TradeKey {
+        self.side().map(|trade| TradeKey {
             trade_id: trade.trade.trade_id.clone(),
             counterparty: trade.counterparty,
             initiates: trade.side != Side::Counterparty,
@@ -196,7 +204,8 @@ impl Order {
                     trade.counterparty == key.counterparty
                         && (trade.side != Side::Counterparty) == key.initiates
                 });
-                Ok(own.map_or(Standing::at(State::Matching), |own| Standing::of_trade(own, node)))
+                let of_trade = |own| Standing::of_trade(own, |id| node.name_of(id));
+                Ok(own.map_or(Standing::at(State::Matching), of_trade))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Where an instruction stands.
 
 use serde::{Deserialize, Serialize};
+use sudare_crypto::NodeId;
 use sudare_ledger::custodian::{AccountState, TradeState, TradeView};
 use sudare_ledger::messages::Reason;
 use sudare_ledger::registrar::{OrderStage, OrderView};
@@ -218,10 +219,10 @@ impl Standing {
 
     /// Of a trade.
     #[must_use]
-    pub fn of_trade(trade: &TradeView, node: &dyn Node) -> Self {
+    pub fn of_trade(trade: &TradeView, name_of: impl Fn(&NodeId) -> String) -> Self {
         let standing = Self {
             since_ms: Some(trade.since),
-            waiting_for: trade.waiting.as_ref().map(|id| node.name_of(id)),
+            waiting_for: trade.waiting.as_ref().map(name_of),
             transaction: trade.tx.map(|tx| tx.to_string()),
             notarised_ms: trade.notarised,
             cancel_requested_ms: trade.cancellation.own,

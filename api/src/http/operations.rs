@@ -2,12 +2,13 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State as Shared};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sudare_crypto::NodeId;
 use sudare_ledger::messages::Reason;
 
 use super::Api;
@@ -18,7 +19,7 @@ use super::manners::{
 use super::problem::Problem;
 use super::signed::{Signature, page as signed_requests};
 use crate::access::{Client, Reach};
-use crate::flows::{State, Unanswered, widest};
+use crate::flows::{Outgoing, Saying, State, Unanswered, widest};
 use crate::masters::{is_id, validate_fields};
 use crate::store::{Operation, Pin, Written};
 
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<Api> {
         .route(PATH, get(list))
         .route("/v1/operations/{id}", get(read))
         .route("/v1/operations/{id}/cancellation", post(cancel))
+        .route("/v1/operations/{id}/messages/{message}", get(message))
         .route("/v1/operations/{id}/signatures", get(signatures))
 }
 
@@ -98,6 +100,31 @@ async fn read(
     let (_, whose) = admit(&api, client)?;
     let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
     Ok(Json(view(&operation)).into_response())
+}
+
+/// A trade as a message: its status, that it settled, what became of the request to cancel it.
+async fn message(
+    Shared(api): Shared<Api>,
+    Extension(client): Caller,
+    Path((id, message)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let (_, whose) = admit(&api, client)?;
+    let saying = Saying::named(&message).ok_or(Problem::NotFound)?;
+    let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
+    let node = taking(&api, operation.flow)?;
+    let assets = node.assets().await?;
+    let name_of = |id: &NodeId| node.name_of(id);
+    let trade = Outgoing::of_operation(&operation, api.house(), &assets, name_of)
+        .ok_or(Problem::Impossible("messages are about trades alone: read the operation"))?;
+    let text = match trade.message(saying) {
+        Ok(Some(message)) => message.to_xml(),
+        Ok(None) => return Err(Problem::Impossible(saying.absent())),
+        Err(fault) => {
+            let detail = format!("the trade doesn't fit the message: {fault}; read the operation");
+            return Err(Problem::Refused(detail));
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "application/xml")], text).into_response())
 }
 
 async fn signatures(

@@ -73,6 +73,32 @@ choice! {
     }
 }
 
+impl PartyId {
+    /// Who gives the identification of a member: its name on the ledger.
+    pub const ISSUER: &str = "SUDARE";
+
+    /// The member with this name.
+    ///
+    /// # Errors
+    ///
+    /// If the name is too long for a message.
+    pub fn of_member(name: &str) -> Result<Self, FaultKind> {
+        let issuer = Self::ISSUER.parse()?;
+        Ok(Self::Own(OwnId { id: name.parse()?, issuer, scheme: None }))
+    }
+
+    /// The member's name, if the message names it so.
+    #[must_use]
+    pub fn member(&self) -> Option<&str> {
+        match self {
+            Self::Own(OwnId { id, issuer, .. }) if issuer.as_str() == Self::ISSUER => {
+                Some(id.as_str())
+            }
+            _ => None,
+        }
+    }
+}
+
 record! {
     /// A party, such as an account's owner or the one that keeps it.
     Party {

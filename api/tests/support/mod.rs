@@ -266,7 +266,8 @@ impl World {
         let answer = router.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let text = || String::from_utf8(bytes.to_vec()).ok().filter(|text| !text.is_empty());
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| text().into());
         Answer { status: parts.status, headers: parts.headers, body }
     }
 

@@ -6,7 +6,7 @@ use super::{
     ID, answer, json_body, key_parameter, limit_parameter, links, operation, page_schema,
     path_parameter, query_parameter, signatures_of, with, with_problems,
 };
-use crate::flows::{Flow, State};
+use crate::flows::{Flow, Saying, State};
 use crate::http::instructions::path_of;
 
 const CURSOR: &str = "^[0-9]{1,18}-[0-9a-f]{32}$";
@@ -45,10 +45,22 @@ pub(super) fn paths() -> Vec<(String, Value)> {
             &["400", "403", "404", "409", "413", "415", "422"],
         ),
     );
+    let saying = json!({ "type": "string", "enum": Saying::ALL.map(Saying::name) });
+    let xml = json!({
+        "description": "The message: sese.024.001.12, sese.025.001.11 or sese.027.001.07.",
+        "content": { "application/xml": { "schema": { "type": "string", "format": "binary" } } },
+    });
+    let message = operation(
+        "messageOperation",
+        "Read what became of a trade as an ISO 20022 message: its status, its confirmation once it has settled, the answer to a request to cancel it.",
+        &[id(), path_parameter("message", &saying)],
+        &with_problems(json!({ "200": xml }), &["400", "403", "404", "409"]),
+    );
     let nothing = json_body(&json!({ "type": "object", "additionalProperties": false }));
     let cancel = with(cancel, "requestBody", nothing);
     let signatures = signatures_of("signaturesOperation");
     paths.push(("/v1/operations/{id}/signatures".into(), signatures));
+    paths.push(("/v1/operations/{id}/messages/{message}".into(), json!({ "get": message })));
     paths.push(("/v1/operations".into(), json!({ "get": list })));
     paths.push(("/v1/operations/{id}".into(), json!({ "get": read })));
     paths.push(("/v1/operations/{id}/cancellation".into(), json!({ "post": cancel })));
