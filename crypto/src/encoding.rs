@@ -37,7 +37,7 @@ pub fn encode<T: BorshSerialize + ?Sized>(value: &T) -> Vec<u8> {
     borsh::to_vec(value).expect("writing to a Vec cannot fail")
 }
 
-/// A list of at most `MAX` items: count as u16 little endian, then the items.
+/// A list of at most `MAX` items: count as u16 little endian, or as u32 if `MAX` is more than a u16 holds, then the items.
 #[derive(Clone, Debug, Eq, PartialEq, PartialOrd, Ord)]
 pub struct Bounded<T, const MAX: usize>(Vec<T>);
 
@@ -48,13 +48,18 @@ impl<T, const MAX: usize> Default for Bounded<T, MAX> {
 }
 
 impl<T, const MAX: usize> Bounded<T, MAX> {
+    const IS_LONG: bool = {
+        assert!(MAX <= 0xffff_ffff, "a count has four bytes at most");
+        MAX > 0xffff
+    };
+
     /// The list, if it is not too long.
     ///
     /// # Errors
     ///
     /// [`Malformed::Encoding`] if there are more than `MAX` items.
     pub fn new(items: Vec<T>) -> Result<Self, Malformed> {
-        if items.len() > MAX.min(usize::from(u16::MAX)) {
+        if items.len() > MAX {
             return Err(Malformed::Encoding("a list: too many items"));
         }
         Ok(Self(items))
@@ -94,16 +99,22 @@ impl<'a, T, const MAX: usize> IntoIterator for &'a Bounded<T, MAX> {
 
 impl<T: BorshSerialize, const MAX: usize> BorshSerialize for Bounded<T, MAX> {
     fn serialize<W: Write>(&self, writer: &mut W) -> io::Result<()> {
-        let count = u16::try_from(self.0.len()).map_err(|_| invalid("a list: too many items"))?;
-        count.serialize(writer)?;
+        let long = |_| invalid("a list: too many items");
+        match Self::IS_LONG {
+            true => u32::try_from(self.0.len()).map_err(long)?.serialize(writer)?,
+            false => u16::try_from(self.0.len()).map_err(long)?.serialize(writer)?,
+        }
         self.0.iter().try_for_each(|item| item.serialize(writer))
     }
 }
 
 impl<T: BorshDeserialize, const MAX: usize> BorshDeserialize for Bounded<T, MAX> {
     fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
-        let count = usize::from(u16::deserialize_reader(reader)?);
-        if count > MAX {
+        let count = match Self::IS_LONG {
+            true => u32::deserialize_reader(reader)?,
+            false => u16::deserialize_reader(reader)?.into(),
+        };
+        if usize::try_from(count).map_or(true, |count| count > MAX) {
             return Err(invalid("a list: too many items"));
         }
         // Grows as items arrive: a count that lies costs nothing.
@@ -197,6 +208,17 @@ mod tests {
         let four = encode(&Bounded::<u8, 4>::new(vec![0; 4]).unwrap());
         assert!(decode::<Bounded<u8, 3>>(&four, "list").is_err());
         assert!(decode::<Bounded<u8, 4>>(&four, "list").is_ok());
+    }
+
+    #[test]
+    fn a_list_of_more_than_a_short_count_counts_is_read_as_written() {
+        let items = vec![7u8; 100_000];
+        let bytes = encode(&Bounded::<u8, 131_072>::new(items.clone()).unwrap());
+        assert_eq!(bytes.len(), 4 + items.len());
+        assert_eq!(decode::<Bounded<u8, 131_072>>(&bytes, "list").unwrap().into_vec(), items);
+        assert!(Bounded::<u8, 65_535>::new(items).is_err());
+        assert_eq!(encode(&Bounded::<u8, 65_535>::new(vec![7]).unwrap()), [1, 0, 7]);
+        assert!(decode::<Bounded<u8, 131_072>>(&[1, 0, 2, 0, 7], "list").is_err());
     }
 
     #[test]

@@ -38,7 +38,8 @@ def bounded(items, maximum):
     """`Bounded<T, MAX>`; `bounded` of a byte string is a bounded byte list."""
     if len(items) > maximum:
         raise ValueError("too many items")
-    return u16(len(items)) + (items if isinstance(items, bytes) else b"".join(items))
+    count = u32 if maximum > 0xFFFF else u16
+    return count(len(items)) + (items if isinstance(items, bytes) else b"".join(items))
 
 
 def text(value, maximum):
@@ -89,7 +90,7 @@ class Reader:
         return read(self) if self.flag() else None
 
     def bounded(self, maximum, read):
-        count = self.number(2)
+        count = self.number(4 if maximum > 0xFFFF else 2)
         if count > maximum:
             raise Refused("too many items")
         return [read(self) for _ in range(count)]
