@@ -6,6 +6,7 @@ mod support;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use sqlx::{AnyPool, Row};
 use sudare_api::access::{Role, Scope};
 use sudare_api::masters::Kind;
 use sudare_api::registers::{Part, matrix, scope};
@@ -227,4 +228,17 @@ async fn a_moment_that_was_not_yet_has_no_register_and_what_is_no_moment_is_refu
 fn the_matrix_of_registers_in_the_specification_is_the_one_in_force() {
     let page = include_str!("../../specs/api.md");
     assert!(page.contains(&matrix()), "put this into specs/api.md:\n{}", matrix());
+}
+
+/// A page's names are found by an index of institution and pseudonym: with a hundred thousand rows anything else takes a while.
+#[tokio::test]
+async fn names_of_a_page_are_found_by_index() {
+    let database = sqlite();
+    let _registry = registry(&database).await;
+    let pool = AnyPool::connect(&database.url).await.unwrap();
+    let text = "EXPLAIN QUERY PLAN SELECT id FROM investor \
+                WHERE owner = 'one' AND custodian_node IS NOT NULL AND pseudonym IN ('INV-1', 'INV-2')";
+    let steps = sqlx::query(text).fetch_all(&pool).await.unwrap();
+    let steps: Vec<String> = steps.iter().map(|row| row.try_get("detail").unwrap()).collect();
+    assert!(steps.concat().contains("owner=? AND pseudonym=?"), "{steps:?}");
 }

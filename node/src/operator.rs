@@ -9,7 +9,8 @@ use sudare_ledger::log::Receipt;
 use sudare_ledger::messages::TradeId;
 use sudare_ledger::packet::ShownSnapshot;
 use sudare_ledger::registrar::{
-    Lines, LinesOf, OrderView, RedemptionKey, RegisterHead, SnapshotSecrets, SnapshotView, When,
+    HeldBy, Lines, LinesOf, OrderView, RedemptionKey, RegisterHead, SnapshotSecrets, SnapshotView,
+    When,
 };
 use sudare_ledger::snapshot::AccountEvent;
 use sudare_ledger::statement::ShownLeaf;
@@ -213,8 +214,8 @@ pub struct ProofOf {
     pub asset: AssetId,
     /// Which register snapshot.
     pub snapshot: u32,
-    /// Of this custodian's customers alone.
-    pub custodian: Option<NodeId>,
+    /// Of whose holdings.
+    pub by: HeldBy,
     /// For whom.
     pub recipient: Text<140>,
     /// To what question.

@@ -240,6 +240,16 @@ fn every_test_that_the_page_on_disclosure_names_is_in_the_file_it_says() {
 }
 
 #[test]
+fn every_migration_is_run() {
+    let code = files(&root().join("api/src"), "rs");
+    let code: String = code.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    for file in files(&root().join("api/migrations"), "sql") {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(code.contains(name), "{name} is in no list");
+    }
+}
+
+#[test]
 fn nothing_in_the_project_names_a_machine_or_leaves_a_mark_of_unfinished_work() {
     for folder in ["crypto", "disclosure", "node", "api"] {
         for file in files(&root().join(folder), "rs") {

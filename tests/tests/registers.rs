@@ -148,6 +148,13 @@ async fn a_register_is_read_over_http_now_and_as_it_was_by_each_who_may() {
     }
 }
 
+/// Accounts with what they hold.
+fn pairs(items: &Value) -> BTreeSet<(String, String)> {
+    let text = |one: &Value| one.as_str().unwrap().to_owned();
+    let items = items.as_array().unwrap().iter();
+    items.map(|one| (text(&one["account"]), text(&one["quantity"]))).collect()
+}
+
 /// What a client's file shows, saved on a machine with nothing but the file.
 fn proof(registry: &Registry, card: &Card, query: &str) -> Vec<u8> {
     let path = format!("/v1/registers/{SOLD}/proof?{query}");
@@ -195,11 +202,6 @@ async fn a_file_shows_the_lines_that_its_reader_may_see_and_is_verified_offline(
             assert_eq!(holdings["snapshot_root"], taken["root"]);
             // The same accounts with the same quantities as the answer.
             let then = registry.read(card, "?as_of=4");
-            let pairs = |items: &Value| -> BTreeSet<(String, String)> {
-                let text = |one: &Value| one.as_str().unwrap().to_owned();
-                let items = items.as_array().unwrap().iter();
-                items.map(|one| (text(&one["account"]), text(&one["quantity"]))).collect()
-            };
             assert_eq!(pairs(&holdings["lines"]), pairs(&then["items"]));
         }
         for sample in 0..12 {
@@ -218,15 +220,42 @@ async fn a_file_shows_the_lines_that_its_reader_may_see_and_is_verified_offline(
             .says(&format!("verify proof --recipient {recipient} --nonce {zeros} --asset {asset}"))
             .badly(1, &["[STM-6]"]);
     }
+    pages_prove_themselves(&registry, asset);
     let said =
         place.says(&format!("verify proof --recipient registrar --asset {asset}")).well().out;
     assert!(said.contains("the whole register") && said.contains("not shown: "), "{said}");
-    for (query, status) in
-        [("snapshot=2", 404), ("nonce=09", 400), ("snapshot=x", 400), ("a=1", 400)]
-    {
+    for (query, status) in [
+        ("snapshot=2", 404),
+        ("nonce=09", 400),
+        ("limit=0", 400),
+        ("after=09", 400),
+        ("snapshot=x", 400),
+        ("a=1", 400),
+    ] {
         let (found, _) =
             registry.served.fetch(registry.clerk(), &format!("{path}?{query}")).unwrap();
         assert_eq!(found, status, "{query}");
     }
     assert_eq!(registry.served.fetch(&registry.other, &path).unwrap().0, 404);
+}
+
+/// Each page of a register names the file that shows its own lines and no others.
+fn pages_prove_themselves(registry: &Registry, asset: &str) {
+    let place = Place::default();
+    let path = format!("/v1/registers/{SOLD}");
+    let (mut next, mut seen) = (Some("?as_of=4&limit=1".to_owned()), 0);
+    while let Some(query) = next {
+        let page = registry.read(registry.clerk(), &query);
+        let (status, file) =
+            registry.served.fetch(registry.clerk(), page["page_proof"].as_str().unwrap()).unwrap();
+        assert_eq!(status, 200, "{page}");
+        fs::write(place.join("page"), file).unwrap();
+        let verify = format!("verify page --recipient registrar --asset {asset} -o json");
+        let view = place.says(&verify).well().json();
+        assert_eq!(pairs(&view["holdings"]["lines"]), pairs(&page["items"]), "{view}");
+        assert_eq!(view["holdings"]["whole"], false);
+        seen += page["items"].as_array().unwrap().len();
+        next = page["next"].as_str().map(|next| next.strip_prefix(&path).unwrap().to_owned());
+    }
+    assert_eq!(seen, 2);
 }

@@ -10,7 +10,7 @@ use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::bundle::Erasure;
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
 use sudare_ledger::messages::{Reason, TradeId};
-use sudare_ledger::registrar::{Lines, LinesOf, RegisterHead, SnapshotView, When};
+use sudare_ledger::registrar::{HeldBy, Lines, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use tokio::sync::watch;
@@ -75,12 +75,12 @@ pub trait Node: fmt::Debug + Send + Sync {
         Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
     }
 
-    /// Registrar: a file that shows what accounts hold in a snapshot, all or those of a custodian's customers, to this recipient and
-    /// nonce; none if there is no such snapshot, or nobody in it.
+    /// Registrar: a file that shows what accounts hold in a snapshot to this recipient and nonce; none if there is no such snapshot, or
+    /// nobody in it.
     fn register_proof(
         &self,
         _: AssetId,
-        _: (u32, Option<NodeId>),
+        _: (u32, HeldBy),
         _: (Text<140>, [u8; 32]),
     ) -> Asking<'_, Option<Vec<u8>>> {
         Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })

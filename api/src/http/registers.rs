@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sudare_crypto::{Encoded, Hash, NodeId, Text};
 use sudare_disclosure::AssetId;
 use sudare_ledger::messages::Reason;
-use sudare_ledger::registrar::{Line, LinesOf, RegisterHead, SnapshotView, When};
+use sudare_ledger::registrar::{HeldBy, Line, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::role::Role as NodeRole;
 
 use super::Api;
@@ -41,11 +41,13 @@ struct LinesQuery {
     as_of: Option<String>,
 }
 
-/// Of which snapshot, and to what question.
+/// Of which snapshot, which page of it, and to what question.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProofQuery {
     snapshot: Option<String>,
+    limit: Option<usize>,
+    after: Option<String>,
     nonce: Option<String>,
 }
 
@@ -126,6 +128,12 @@ async fn read(
     let items = items(&api, &found, &head, &lines, limit).await?;
     let mut view = found.view(&head);
     if let (Value::Object(members), Value::Object(page)) = (&mut view, page_view(items, next)) {
+        if let Some(taken) = &head.snapshot {
+            let after = after.map(|account| format!("&after={account:?}")).unwrap_or_default();
+            let number = taken.number;
+            let proof = format!("{PATH}/{code}/proof?snapshot={number}&limit={limit}{after}");
+            members.insert("page_proof".into(), proof.into());
+        }
         let product = api.store().product(&code, api.house()).await?;
         members.extend(product.map(|row| ("product".to_owned(), product_view(&row))));
         members.extend(page);
@@ -218,7 +226,9 @@ async fn proof(
 ) -> Result<Response, Problem> {
     let client = admit(client)?;
     let Query(query) = query.map_err(|_| {
-        Problem::Malformed("the query takes `snapshot` and `nonce` alone, once each".into())
+        Problem::Malformed(
+            "the query takes `snapshot`, `limit`, `after` and `nonce` alone, once each".into(),
+        )
     })?;
     let number = match query.snapshot.as_deref() {
         None => None,
@@ -226,7 +236,6 @@ async fn proof(
             Problem::Malformed("`snapshot` must be the number of a snapshot".into())
         })?),
     };
-    let lower = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let nonce = match query.nonce.as_deref() {
         None => {
             let mut fresh = [0; 32];
@@ -234,18 +243,21 @@ async fn proof(
             fresh
         }
         Some(text) => {
-            let nonce = Hash::from_hex(text).filter(|_| lower(text));
             let must = "`nonce` must be 64 hexadecimal digits in lower case";
-            nonce.ok_or_else(|| Problem::Malformed(must.into()))?.0
+            hex_of(text).ok_or_else(|| Problem::Malformed(must.into()))?
         }
     };
+    let limit = query.limit.map(|limit| limit_of(Some(limit))).transpose()?;
+    let after = query.after.as_deref().map(account_of).transpose()?;
     let found = find(&api, &client, &code).await?;
     let _ = found.head(When::Now).await?;
     let taken = found.node.snapshots(found.asset).await?;
     let taken = taken.into_iter().rfind(|one| number.is_none_or(|number| one.number == number));
     let taken = taken.ok_or(Problem::NotFound)?;
     let recipient = Text::new(&client.institution).map_err(|_| Problem::Internal)?;
-    let (of, to) = ((taken.number, found.custodian), (recipient, nonce));
+    let limit = limit.and_then(|limit| u32::try_from(limit).ok());
+    let by = HeldBy { custodian: found.custodian, after, limit };
+    let (of, to) = ((taken.number, by), (recipient, nonce));
     let file = match found.node.register_proof(found.asset, of, to).await {
         Err(Unanswered::Refused(Reason::TooLarge)) => {
             return Err(Problem::Impossible("more accounts hold something than one file takes"));
@@ -431,9 +443,27 @@ fn cursor_of(cursor: &str) -> Result<(u64, Encoded), Problem> {
     let wrong = || Problem::Malformed(CURSOR.into());
     let (size, account) = cursor.split_once('-').ok_or_else(wrong)?;
     let size = height_of(size).ok_or_else(wrong)?;
-    let lower = account.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let account = Hash::from_hex(account).filter(|_| lower).ok_or_else(wrong)?;
-    Ok((size, Encoded::from_bytes(account.0).map_err(|_| Problem::NotFound)?))
+    Ok((
+        size,
+        account_of(account).map_err(|error| match error {
+            Problem::Malformed(_) => wrong(),
+            error => error,
+        })?,
+    ))
+}
+
+/// An account, from its 64 digits.
+fn account_of(text: &str) -> Result<Encoded, Problem> {
+    let account = hex_of(text).ok_or_else(|| {
+        Problem::Malformed("an account is 64 hexadecimal digits in lower case".into())
+    })?;
+    Encoded::from_bytes(account).map_err(|_| Problem::NotFound)
+}
+
+/// 32 bytes from hexadecimal digits in lower case.
+fn hex_of(text: &str) -> Option<[u8; 32]> {
+    let lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    Hash::from_hex(text).filter(|_| lower).map(|hash| hash.0)
 }
 
 /// The number of a snapshot.

@@ -66,6 +66,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "refused", include_str!("../../migrations/0011_refused.sql")),
     (SEALED, "sealed", include_str!("../../migrations/0013_sealed.sql")),
     (14, "no_plain_columns", include_str!("../../migrations/0014_no_plain_columns.sql")),
+    (18, "register_lines", include_str!("../../migrations/0018_register_lines.sql")),
 ];
 
 /// Two engines, one dialect: what differs stands here.

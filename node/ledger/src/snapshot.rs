@@ -8,16 +8,19 @@
 mod chain;
 mod tree;
 
+use std::thread::available_parallelism;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use rand_core::CryptoRngCore;
 use sudare_crypto::derive::Seed;
 use sudare_crypto::encoding::{Version, decode, encode};
 use sudare_crypto::linear::LinearProof;
-use sudare_crypto::point::B_BLINDING;
+use sudare_crypto::point::times_b_blinding;
 use sudare_crypto::proof::statement::{self, Kind, Total};
 use sudare_crypto::proof::wrap;
 use sudare_crypto::{
     Claims, Encoded, Hash, LedgerTranscript, Malformed, Rejected, RistrettoPoint, Scalar, Secret,
+    together,
 };
 use sudare_disclosure::{AssetId, AssetTerms, Epoch, Field, Opens, Section, SectionKind};
 
@@ -270,26 +273,34 @@ impl SnapshotSeed {
         let size = used.max(1).checked_next_power_of_two();
         let size = size.filter(|size| *size <= SNAPSHOT_LEAVES_MAX).ok_or(SnapshotError::Leaves)?;
         let (mut blinding, locating) = (Secret(Scalar::ZERO), self.locating());
+        let threads = available_parallelism().map_or(1, usize::from);
+        let row = |row: &AccountRow| {
+            let own = self.blinding(&row.account);
+            let holding = row.sum + times_b_blinding(&own.0);
+            let shared = Encoded::of(&(row.account.decompress()? * locating.0));
+            Ok((self.leaf(row, &holding, &shared), shared, holding, own))
+        };
+        let made: Result<Vec<_>, Malformed> =
+            together(threads, accounts, row).into_iter().collect();
         let mut leaves = Vec::with_capacity(accounts.len());
         let mut points = Vec::with_capacity(accounts.len());
         let mut nodes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        for row in accounts {
-            let own = self.blinding(&row.account);
-            let holding = row.sum + *B_BLINDING * own.0;
-            let shared = Encoded::of(&(row.account.decompress()? * locating.0));
-            let leaf = self.leaf(row, &holding, &shared);
+        for (leaf, shared, holding, own) in made? {
             nodes.push((leaf.node(), holding));
             leaves.push(leaf);
             points.push(shared);
             blinding.0 += own.0;
         }
-        for number in used..size {
+        let padding = |number: &u32| {
             let number = number.to_le_bytes();
             let own = self.0.scalar(b"snapshot padding blinding", &number);
             let hash = Hash(self.0.child(b"snapshot padding", &number).0);
             let first = Hash(self.0.child(b"snapshot padding locator", &number).0);
-            let sum = *B_BLINDING * own.0;
-            nodes.push((SumNode { hash, sum: Encoded::of(&sum), first }, sum));
+            let sum = times_b_blinding(&own.0);
+            ((SumNode { hash, sum: Encoded::of(&sum), first }, sum), own)
+        };
+        for (node, own) in together(threads, &(used..size).collect::<Vec<_>>(), padding) {
+            nodes.push(node);
             blinding.0 += own.0;
         }
         nodes.sort_unstable_by_key(|(node, _)| node.first);

@@ -8,7 +8,7 @@ use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
 use sudare_ledger::messages::TradeId;
-use sudare_ledger::registrar::{Lines, LinesOf, RegisterHead, SnapshotView, When};
+use sudare_ledger::registrar::{HeldBy, Lines, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use tokio::sync::watch;
@@ -129,11 +129,11 @@ impl Node for Inside {
     fn register_proof(
         &self,
         asset: AssetId,
-        (snapshot, custodian): (u32, Option<NodeId>),
+        (snapshot, by): (u32, HeldBy),
         (recipient, nonce): (Text<140>, [u8; 32]),
     ) -> Asking<'_, Option<Vec<u8>>> {
         Box::pin(async move {
-            let of = ProofOf { asset, snapshot, custodian, recipient, nonce };
+            let of = ProofOf { asset, snapshot, by, recipient, nonce };
             match self.query(OperatorQuery::RegisterProof(of)).await? {
                 OperatorAnswer::RegisterProof(file) => Ok(file),
                 _ => Err(other()),

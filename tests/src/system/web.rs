@@ -185,13 +185,26 @@ impl Kept {
         body: Option<&Value>,
     ) -> std::io::Result<(u16, Value)> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost:{}\r\ncontent-type: application/json\r\nidempotency-key: {key}\r\n\
-             content-length: {}\r\n\r\n{body}",
+        let kind = format!("application/json\r\nidempotency-key: {key}");
+        let (status, answer) = self.send(method, path, &kind, body.as_bytes())?;
+        let answer = serde_json::from_slice(&answer);
+        Ok((status, answer.map_err(|_| std::io::Error::other("no JSON answer"))?))
+    }
+
+    /// A request with a body of a media type; the status and the bytes that come back.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+    ) -> std::io::Result<(u16, Vec<u8>)> {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost:{}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
             self.port,
             body.len()
         );
-        self.stream.get_mut().write_all(request.as_bytes())?;
+        self.stream.get_mut().write_all(&[head.as_bytes(), body].concat())?;
         let wrong = || std::io::Error::other("no HTTP answer with a length");
         let mut line = || {
             let mut line = String::new();
@@ -210,7 +223,7 @@ impl Kept {
         let (Some(status), Some(length)) = (status, length) else { return Err(wrong()) };
         let mut answer = vec![0; length];
         self.stream.read_exact(&mut answer)?;
-        Ok((status, serde_json::from_slice(&answer).map_err(|_| wrong())?))
+        Ok((status, answer))
     }
 }
 

@@ -54,10 +54,15 @@ pub(super) fn paths() -> Vec<(String, Value)> {
     });
     let proof = operation(
         "proveRegister",
-        "Get a file that shows what accounts held in a snapshot, the newest if none is named: of all lines that the client may read, for its institution and its nonce.",
+        "Get a file that shows what accounts held in a snapshot, the newest if none is named, for the client's institution and its nonce: of all lines that it may read, or with `limit` of a page of them.",
         &[
             asset(),
             query_parameter("snapshot", &text("^[0-9]{1,9}$")),
+            query_parameter(
+                "limit",
+                &json!({ "type": "integer", "minimum": 1, "maximum": PAGE.0 }),
+            ),
+            query_parameter("after", &text(HEX)),
             query_parameter("nonce", &text(HEX)),
         ],
         &with_problems(json!({ "200": file }), &["400", "403", "404", "409"]),
@@ -177,6 +182,7 @@ fn register_page() -> Value {
         ("product", object(product.into(), &["name"])),
         ("items", items),
         ("next", described("The path of the next page, if there is one.")),
+        ("page_proof", described("The path of the file that shows this page's lines alone.")),
     ];
     let required: Vec<&str> = REQUIRED.into_iter().chain(["items"]).collect();
     object(register().into_iter().chain(page).collect(), &required)

@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use rand_core::CryptoRngCore;
 use sudare_crypto::encoding::encode;
 use sudare_crypto::linear::LinearProof;
-use sudare_crypto::point::B_BLINDING;
+use sudare_crypto::point::times_b_blinding;
 use sudare_crypto::proof::locator;
 use sudare_crypto::{
     Bounded, Claims, Encoded, LedgerTranscript, Malformed, NodeId, RistrettoPoint, Secret, pairs,
@@ -326,7 +326,7 @@ impl Holding {
 
     /// Whether the live notes are what the snapshot commits to.
     fn check(&self, snapshot: &ShownSnapshot) -> Result<(), PacketError> {
-        let mut sum: RistrettoPoint = *B_BLINDING * snapshot.blinding.0;
+        let mut sum: RistrettoPoint = times_b_blinding(&snapshot.blinding.0);
         for (_, commitment) in self.live.values() {
             sum += commitment.decompress().map_err(|_| PacketError::Holding)?;
         }

@@ -43,7 +43,7 @@ pub use issue::IssueOrder;
 pub use issue_leg::IssueDraft;
 pub use orders::{OrderStage, OrderView};
 pub use past::{LINES_MAX, Line, Lines, LinesOf, RegisterHead, When};
-pub use snapshot::{SnapshotSecrets, SnapshotView};
+pub use snapshot::{HeldBy, SnapshotSecrets, SnapshotView};
 pub use state::{
     ALLOTMENTS_MAX, Account, Allotment, Asset, Discrepancy, Evidence, Halt, Issue, IssueState,
     LegKey, LegState, NoteRow, Reading, Redemption, RedemptionKey, RedemptionState, RequestKey,

@@ -35,6 +35,9 @@ const NODES: Table<(AssetId, Be, u8, Be), SumNode> = Table::new(b'E', "snapshot 
 /// The snapshots of an asset. Rows are never changed nor deleted.
 const SNAPSHOTS: Table<(AssetId, Be), Taken> = Table::new(b'C', "snapshot");
 
+/// How many leaves are read at once.
+const AT_ONCE: usize = 512;
+
 /// A snapshot that was taken.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 struct Taken {
@@ -68,6 +71,17 @@ pub struct SnapshotSecrets {
     pub locating: Secret,
     /// The blinding of the root's sum.
     pub blinding: Secret,
+}
+
+/// Of which accounts that hold something it is to be shown what they hold.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct HeldBy {
+    /// Of this custodian's customers alone.
+    pub custodian: Option<NodeId>,
+    /// Of accounts after this one.
+    pub after: Option<Encoded>,
+    /// Of so many at most: a page of the register; of all without.
+    pub limit: Option<u32>,
 }
 
 /// A snapshot, as its registrar's operator sees it.
@@ -213,8 +227,8 @@ impl Registrar {
         Ok(Some(SnapshotSecrets { shown, locating, blinding }))
     }
 
-    /// What accounts that hold something hold in a snapshot, all or one custodian's, with all that shows it under the checkpoint of
-    /// `size` entries; none if there is no such snapshot, or no such account in it.
+    /// What accounts hold in a snapshot, with all that shows it under the checkpoint of `size` entries; none if there is no such
+    /// snapshot, or no such account in it.
     ///
     /// (!) For the registrar alone.
     ///
@@ -224,29 +238,13 @@ impl Registrar {
     pub fn held_in_snapshot(
         kv: &(impl Kv + ?Sized),
         id: AssetId,
-        (number, custodian): (u32, Option<NodeId>),
+        (number, by): (u32, HeldBy),
         size: u64,
     ) -> Result<Option<HeldWitness>, LogError> {
         let key = (id, Be(number.into()));
         let Some(taken) = SNAPSHOTS.get(kv, &key)? else { return Ok(None) };
         let Taken { entry, heading, seed, blinding } = taken;
-        let mut lines = Vec::new();
-        for_each(kv, &LEAVES, &encode(&key), |(_, _, account), row| {
-            let of = || Self::custodian_of(kv, id, *account);
-            if row.held == 0 || (custodian.is_some() && of()? != custodian) {
-                return Ok(());
-            }
-            let line = HeldLine {
-                place: row.place,
-                hash: row.leaf.node().hash,
-                holding: row.leaf.holding,
-                account: *account,
-                shared: row.shared,
-                quantity: row.held,
-            };
-            lines.push((line, row.blinding.clone()));
-            Ok(())
-        })?;
+        let mut lines = held_lines(kv, key, by)?;
         if lines.is_empty() {
             return Ok(None);
         }
@@ -306,6 +304,43 @@ impl Registrar {
             Ok(())
         })?;
         Ok(views)
+    }
+}
+
+/// What accounts hold in a snapshot, in order of accounts as in pages of the register.
+fn held_lines(
+    kv: &(impl Kv + ?Sized),
+    (id, number): (AssetId, Be),
+    by: HeldBy,
+) -> Result<Vec<(HeldLine, Secret)>, StorageError> {
+    let limit = by.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let (mut lines, mut after) = (Vec::new(), by.after);
+    loop {
+        let from = after.map(|account| (id, number, account));
+        let page = LEAVES.rows_under(kv, &encode(&(id, number)), from.as_ref(), AT_ONCE)?;
+        let whole = page.len() == AT_ONCE;
+        for ((_, _, account), row) in page {
+            after = Some(account);
+            let of = || Registrar::custodian_of(kv, id, account);
+            if row.held == 0 || (by.custodian.is_some() && of()? != by.custodian) {
+                continue;
+            }
+            if lines.len() == limit {
+                return Ok(lines);
+            }
+            let line = HeldLine {
+                place: row.place,
+                hash: row.leaf.node().hash,
+                holding: row.leaf.holding,
+                account,
+                shared: row.shared,
+                quantity: row.held,
+            };
+            lines.push((line, row.blinding));
+        }
+        if !whole {
+            return Ok(lines);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use sudare_crypto::encoding::Version;
 use sudare_crypto::proof::holdings;
 use sudare_crypto::{Bounded, Encoded, NodeId, Rejected};
 
-use super::super::{Instruction, Registrar};
+use super::super::{HeldBy, Instruction, Registrar};
 use super::{World, list};
 use crate::bundle::Bundle;
 use crate::statement::{Content, HeldWitness, Holdings, Statement, StatementError, Subject};
@@ -42,7 +42,7 @@ fn subject(world: &World) -> Subject {
 }
 
 fn witness(world: &World, number: u32, custodian: Option<NodeId>) -> Option<HeldWitness> {
-    let of = (number, custodian);
+    let of = (number, HeldBy { custodian, ..HeldBy::default() });
     Registrar::held_in_snapshot(&world.registrar.kv, world.asset(), of, size(world)).unwrap()
 }
 
@@ -73,6 +73,32 @@ fn changed<T: Clone, const MAX: usize>(
 
 /// What is changed, of which statement, and how.
 type Edit<'a> = (&'a str, &'a Statement, &'a dyn Fn(&mut Holdings));
+
+#[test]
+fn pages_show_each_account_once_in_order_of_accounts() {
+    let world = world();
+    for (custodian, count) in [(None, 3), (Some(world.a.id()), 2)] {
+        let (mut after, mut accounts) = (None, Vec::new());
+        loop {
+            let by = HeldBy { custodian, after, limit: Some(1) };
+            let held = Registrar::held_in_snapshot(
+                &world.registrar.kv,
+                world.asset(),
+                (1, by),
+                size(&world),
+            );
+            let Some(witness) = held.unwrap() else { break };
+            let statement = made(&world, witness);
+            verify(&world, &statement).unwrap();
+            let Content::Holdings(page) = statement.content else { panic!("no holdings") };
+            assert_eq!((page.lines.len(), page.is_whole()), (1, false));
+            after = page.lines.first().map(|line| line.account);
+            accounts.extend(after);
+        }
+        assert_eq!(accounts.len(), count);
+        assert!(accounts.is_sorted());
+    }
+}
 
 #[test]
 fn a_whole_register_or_one_custodian_s_part_is_shown() {
