@@ -154,6 +154,13 @@ fn read(path: &str) -> Result<String, Failed> {
     fs::read_to_string(path).map_err(|error| Failed::Wrong(format!("{path}: {error}")))
 }
 
+/// The most memory that a process had so far, KiB.
+pub(super) fn peak_kib(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,7 +29,7 @@ use crate::measure::network::program;
 use crate::system::postgres::Server;
 use crate::system::web::{Root, free_address, serve_api};
 
-const ASSET: &str = "MEASURED";
+pub(super) const ASSET: &str = "MEASURED";
 /// The custodian that serves the API.
 const HOME: &str = "custodian-a";
 /// The custodian to which transfers go.
@@ -79,8 +79,17 @@ pub(super) fn measured_with(engine: Engine, size: &Size) -> Result<Did, Failed> 
     // A folder of its own: it becomes that of the server's user.
     let database = tempfile::tempdir().map_err(|error| wrong(&error))?;
     let server = (engine == Engine::Postgres).then(|| Server::start(database.path()));
-    let made = made(&folder.path().join("network"))?;
-    let client = Arc::new(client(&made, server.as_ref())?);
+    let made = made(
+        &folder.path().join("network"),
+        &[
+            ("notary", Role::Notary),
+            ("registrar", Role::Registrar),
+            ("regulator", Role::Regulator),
+            (HOME, Role::Custodian),
+            (OTHER, Role::Custodian),
+        ],
+    )?;
+    let client = Arc::new(client(&made, server.as_ref(), (HOME, "custodian"))?);
     runtime.block_on(async {
         let mut processes = Processes::of(&made).with_program(&program);
         let result = tokio::select! {
@@ -92,27 +101,24 @@ pub(super) fn measured_with(engine: Engine, size: &Size) -> Result<Did, Failed> 
     })
 }
 
-fn made(folder: &Path) -> Result<Made, Failed> {
-    let members = [
-        ("notary", Role::Notary),
-        ("registrar", Role::Registrar),
-        ("regulator", Role::Regulator),
-        (HOME, Role::Custodian),
-        (OTHER, Role::Custodian),
-    ];
+pub(super) fn made(folder: &Path, members: &[(&str, Role)]) -> Result<Made, Failed> {
     let plan: Result<Vec<Planned>, Failed> = members
-        .into_iter()
+        .iter()
         .map(|(name, role)| {
             let name = MemberName::new(name).map_err(|error| wrong(&error))?;
-            Ok(Planned { name, role, address: None })
+            Ok(Planned { name, role: *role, address: None })
         })
         .collect();
     Ok(network::init(folder, &plan?, now_ms()).map_err(Failure::from)?)
 }
 
-/// Has [`HOME`] serve the API to one client.
-fn client(made: &Made, server: Option<&Server>) -> Result<Client, Failed> {
-    let config = made.members.iter().find(|(member, _)| member.name.as_str() == HOME);
+/// Has a member serve the API to one client, of its own institution and with this role.
+pub(super) fn client(
+    made: &Made,
+    server: Option<&Server>,
+    (home, role): (&str, &str),
+) -> Result<Client, Failed> {
+    let config = made.members.iter().find(|(member, _)| member.name.as_str() == home);
     let config = config.map(|(_, config)| config).ok_or_else(|| wrong(&"no such member"))?;
     let (root, address) = (Root::default(), free_address());
     let card = root.card("clerk");
@@ -127,7 +133,7 @@ fn client(made: &Made, server: Option<&Server>) -> Result<Client, Failed> {
         }
     };
     let more = |_: &Path, _: &Root| database + UNLIMITED;
-    serve_api(config, address, &root, more, &card, (HOME, "custodian"));
+    serve_api(config, address, &root, more, &card, (home, role));
     Ok(Client { root, card, address })
 }
 
@@ -137,7 +143,7 @@ async fn measured(
     client: &Arc<Client>,
     size: &Size,
 ) -> Result<Did, Failed> {
-    let desk = opened(made, processes).await?;
+    let desk = opened(made, processes, &[(HOME, "own"), (OTHER, RECEIVER)]).await?;
     let (registered, read) = registered(client, size.investors).await?;
     let investors: Vec<String> = registered.ids()?.into_iter().take(size.transfers).collect();
     funded(client, &desk, &investors).await?;
@@ -160,8 +166,12 @@ async fn measured(
     Ok(Did { registered, read, accepted, settled })
 }
 
-/// Starts the nodes, and opens the asset and the account that transfers go to.
-async fn opened(made: &Made, processes: &mut Processes) -> Result<Desk, Failed> {
+/// Starts the nodes, and opens the asset with accounts of these custodians' investors.
+pub(super) async fn opened(
+    made: &Made,
+    processes: &mut Processes,
+    accounts: &[(&str, &str)],
+) -> Result<Desk, Failed> {
     processes.start()?;
     processes.ready().await?;
     let mut desk = Desk::open(made)?;
@@ -173,9 +183,10 @@ async fn opened(made: &Made, processes: &mut Processes) -> Result<Desk, Failed> 
         kind: AssetKind::Security,
     };
     desk.open_asset(&spec, "registrar", "regulator").await?;
-    let account =
-        |custodian: &str, investor: &str| (custodian.into(), ASSET.into(), investor.into());
-    desk.add_accounts(&[account(HOME, "own"), account(OTHER, RECEIVER)]).await?;
+    let account = |(custodian, investor): &(&str, &str)| {
+        (custodian.to_string(), ASSET.to_owned(), investor.to_string())
+    };
+    desk.add_accounts(&accounts.iter().map(account).collect::<Vec<_>>()).await?;
     Ok(desk)
 }
 
@@ -282,6 +293,6 @@ async fn until(client: &Arc<Client>, ids: Vec<String>, state: &'static str) -> R
     waited.map_err(|error| wrong(&error))?
 }
 
-fn wrong(error: &dyn std::fmt::Display) -> Failed {
+pub(super) fn wrong(error: &dyn std::fmt::Display) -> Failed {
     Failed::Wrong(error.to_string())
 }

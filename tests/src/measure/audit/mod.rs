@@ -21,7 +21,7 @@ use sudare_ledger::testing;
 use self::made::{BLOCK, Made, wrong};
 use self::served::Served;
 use super::clock::{float, thread_ns, wall_ns};
-use super::cpu::Processes;
+use super::cpu::{Processes, peak_kib as peak_of};
 use super::network::program;
 use super::verification::Legs;
 use super::{Failed, Options, Report, Topic, fixture};
@@ -143,7 +143,7 @@ fn watch(program: &Path, config: &Path, kept: &Path, legs: u64) -> Result<Run, F
         if now.add(pid).is_ok() {
             used = now;
         }
-        peak_kib = peak(pid).unwrap_or(0).max(peak_kib);
+        peak_kib = peak_of(pid).unwrap_or(0).max(peak_kib);
         if let Some(status) = child.try_wait().map_err(|error| wrong(&error))? {
             break status;
         }
@@ -200,13 +200,6 @@ fn wait_for_node(program: &Path, config: &Path) -> Result<(), Failed> {
 fn stop(mut node: Child) {
     let _ = node.kill();
     let _ = node.wait();
-}
-
-/// The most memory that a process had so far, KiB.
-fn peak(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 fn size(folder: &Path) -> Result<u64, Failed> {
