@@ -148,7 +148,11 @@ async fn clients_that_can_not_be_told_apart_are_refused() {
     assert!(matches!(new(vec![one.clone(), two.clone()]), Err(ClientsError::Twice(_))));
     two = client(Role::Issuer, "b");
     two.certificate = two.certificate.to_uppercase();
-    assert!(matches!(new(vec![one, two]), Err(ClientsError::Certificate(_))));
+    assert!(matches!(new(vec![one.clone(), two]), Err(ClientsError::Certificate(_))));
+    for (name, institution) in [("n".repeat(129), HOUSE.into()), ("n".into(), "i".repeat(65))] {
+        let long = sudare_api::access::Client { name, institution, ..one.clone() };
+        assert!(matches!(new(vec![long]), Err(ClientsError::Long(_))));
+    }
 }
 
 #[test]

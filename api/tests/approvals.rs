@@ -15,6 +15,7 @@ use sudare_api::approvals::{
     Decision, Deed, Deeds, Done, OPEN_FOR_US, Performing, Person, Prepared, Proposal,
 };
 use sudare_api::masters::{Field, FieldError, Kind};
+use sudare_api::personal::Trail;
 use sudare_api::store::{
     AnnotateRegister, Change, EraseInvestor, LiftHold, PermitTransfers, PlaceHold, SetMarket,
 };
@@ -394,6 +395,7 @@ async fn the_register_s_annotation_is_changed_by_two_people_alone() {
             institution: HOUSE,
             now: 1_767_225_700_000_000,
             signed: None,
+            reason: "",
         };
         let hash = proposed.body["hash"].as_str().unwrap();
         let deed: &dyn Deed = &AnnotateRegister;
@@ -433,7 +435,7 @@ fn deeds() -> Deeds {
         Arc::new(PermitTransfers),
         Arc::new(SetMarket { open: true }),
         Arc::new(SetMarket { open: false }),
-        Arc::new(EraseInvestor { house: HOUSE.into(), node: None }),
+        Arc::new(EraseInvestor { house: HOUSE.into(), node: None, trail: Trail::default() }),
         Arc::new(PlaceHold { house: HOUSE.into() }),
         Arc::new(LiftHold { house: HOUSE.into() }),
         Arc::new(CreateUser { users: support::users() }),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sudare_api::access::{Reach, Role};
 use sudare_api::http::{Api, Deprecated, Setup};
 use sudare_api::masters::Kind;
+use sudare_api::personal::By;
 
 use support::{HOUSE, World, databases, fullest, smallest, sqlite, world, world_as};
 
@@ -430,7 +431,8 @@ async fn a_client_that_asks_too_often_is_told_to_wait() {
         clock,
     )
     .unwrap();
-    let world = World { api, store, now: std::sync::Arc::default() };
+    let world =
+        World { api, store, now: std::sync::Arc::default(), trail: std::sync::Arc::default() };
     for _ in 0..400 {
         assert_eq!(world.get(REGISTRAR, "/openapi.json").await.status, StatusCode::OK);
     }
@@ -444,7 +446,9 @@ async fn an_id_says_nothing_of_the_person() {
     let database = sqlite();
     let world = world(&database).await;
     world.post(REGISTRAR, "/v1/investors", "k", &smallest(Kind::Investor)).await;
-    let rows = world.store.rows(Kind::Investor, &Reach::All, None, 10).await.unwrap();
+    let by = By { client: "a test", institution: "house", reason: "" };
+    let rows = world.store.rows(Kind::Investor, &Reach::All, None, 10, by).await.unwrap();
+    let rows = rows.0;
     assert_eq!(rows.len(), 1);
     let id = &rows[0].id;
     // A version 7 UUID holds a time and random bits: nothing of the person.

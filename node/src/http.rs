@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 use sudare_api::access::Client;
 use sudare_api::flows::{CutOffError, Dial, Market, MarketConfig};
 use sudare_api::http::{Api, ClientsError, Connections, DEPRECATED, LimitsConfig, Peer, Setup};
-use sudare_api::personal::{KeyBook, KeyBookError};
+use sudare_api::personal::{KeyBook, KeyBookError, Trail};
 use sudare_api::store::{Store, StoreError};
 use sudare_api::tokens::{Tokens, TokensConfig, TokensError};
 use sudare_api::users::UsersConfig;
+use sudare_ledger::role::Role;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -193,8 +194,18 @@ impl Http {
                 Some(dial)
             }
         };
+        let inside = Arc::new(Inside {
+            operator,
+            membership: node.membership.clone(),
+            network: node.network,
+            key: node.identity.key().clone(),
+        });
         let setup = Setup {
             house,
+            trail: match node.member.role {
+                Role::Notary => Trail::default(),
+                _ => Trail::of(inside.clone()),
+            },
             clients: config.clients.clone(),
             users: config.users.clone(),
             tokens: tokens.clone(),
@@ -203,12 +214,7 @@ impl Http {
             market,
             dial,
             deprecated: DEPRECATED,
-            node: Some(Arc::new(Inside {
-                operator,
-                membership: node.membership.clone(),
-                network: node.network,
-                key: node.identity.key().clone(),
-            })),
+            node: Some(inside),
         };
         let api = Api::new(store.clone(), setup, Arc::new(now_us))?;
         let listener = TcpListener::bind(config.listen).await;

@@ -9,7 +9,8 @@ import tree
 from codec import bounded, option, text, u8, u32, u64
 
 VERSION = u8(1)
-OFFICERS_MAX, ACCOUNTS_MAX = 16, 256
+OFFICERS_MAX, ACCOUNTS_MAX, ROWS_MAX = 16, 256, 200
+MADE, CHANGED, READ, LISTED, PAST, REQUESTS, NAMED, ERASED = range(8)
 TRANSFER, ACCOUNT, STATEMENT = u8(0), u8(1), u8(2)
 
 
@@ -97,6 +98,20 @@ def disclosed(what):
     return u8(4) + what
 
 
+def handled(what):
+    return u8(5) + what
+
+
+def handling(client, institution, what, reason, rows):
+    """Somebody is about to handle personal data: `rows` are ids."""
+    hashes = [row_hash(one) for one in rows]
+    return text(client, 128) + text(institution, 64) + u8(what) + text(reason, 64) + bounded(hashes, ROWS_MAX)
+
+
+def row_hash(row):
+    return codec.digest("sudare/row/v1", row.encode())
+
+
 def read(of):
     return u8(0) + of
 
@@ -131,7 +146,7 @@ class Refused(ValueError):
 
 
 def verify(data, desk=None, node=None):
-    """The event of a bundle that holds an entry: under a desk, or of a custodian whose id is `node`; else Refused."""
+    """The event of a bundle that holds an entry: under a desk, or of another node whose id is `node`; else Refused."""
     if data[:17] != b"sudare bundle 1\n\4":
         raise Refused("not a bundle with an entry of an access log")
     reader = _Reader(data[17:])
@@ -151,8 +166,8 @@ def verify(data, desk=None, node=None):
     if (kind == 3) != (grant is not None):
         raise Refused("a use comes with its grant, and nothing else does")
     if desk is None:
-        if kind != 4:
-            raise Refused("not a disclosure")
+        if kind not in (4, 5):
+            raise Refused("neither a disclosure nor what was done with personal data")
         return kind
     if kind == 3:
         _check_grant(desk, grant, of_grant)
@@ -231,6 +246,13 @@ def _entry(reader):
         reader.text(140)
         reader.text(140)
         reader.take(32)
+    elif kind == 5:
+        reader.text(128)
+        reader.text(64)
+        if reader.number(1) > 7:
+            raise codec.Refused("unknown what is done with personal data")
+        reader.text(64)
+        reader.bounded(ROWS_MAX, lambda one: one.take(32))
     else:
         raise codec.Refused("an unknown event")
     return kind, None

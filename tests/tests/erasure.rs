@@ -28,6 +28,7 @@ use sudare_tests::system::web::{Card, Served, request, sha256};
 
 const DATE: &str = "2031-07-18";
 const HOUSE: &str = "custodian-a";
+const REASON: &str = "case:2031-7";
 /// What the person says of itself: nothing of it is found by chance.
 const PLANTED: [(&str, &str); 7] = [
     ("name", "黒瀬 あかつき"),
@@ -118,8 +119,9 @@ impl House {
         headers: &str,
         status: u16,
     ) -> Value {
+        let headers = format!("{headers}access-reason: {REASON}\r\n");
         let answer = eventually("the API answers", || {
-            self.served.ask_with(Some(card), method, path, headers, body)
+            self.served.ask_with(Some(card), method, path, &headers, body)
         });
         assert_eq!(answer.0, status, "{method} {path}: {}", answer.1);
         answer.1

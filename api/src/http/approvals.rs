@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::manners::{
-    Body, Caller, PageOf, fingerprint, id_cursor, idempotency_key, instant, json_of, limit_of,
-    page_view,
+    Body, Caller, PageOf, Why, by, fingerprint, id_cursor, idempotency_key, instant, json_of,
+    limit_of, page_view,
 };
 use super::problem::Problem;
 use super::signed::Signature;
@@ -134,7 +134,7 @@ async fn signatures(
     let (client, deeds) = admit(&api, client)?;
     let within = Within { institution: &client.institution, deeds: &deeds };
     api.0.store.proposal(&id, within, api.now()).await?.ok_or(Problem::NotFound)?;
-    super::signed::page(&api, ("approval", &id), PATH, page).await
+    super::signed::page(&api, ("approval", &id), PATH, page, by(&client)).await
 }
 
 async fn decide(
@@ -142,6 +142,7 @@ async fn decide(
     Extension(client): Caller,
     Extension(signed): Signature,
     Path(id): Path<String>,
+    why: Why,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -164,7 +165,7 @@ async fn decide(
     let within = Within { institution: &client.institution, deeds: &deeds };
     let found = api.0.store.proposal(&id, within, api.now()).await?.ok_or(Problem::NotFound)?;
     let deed = api.0.deeds.named(&found.deed).ok_or(Problem::NotFound)?;
-    let change = api.change(&client, signed.as_ref());
+    let change = api.change(&client, signed.as_ref()).because(why.reason());
     let print = fingerprint(&format!("{PATH}/{id}/decision"), &bytes);
     let person = Person::of(&client);
     let decided =

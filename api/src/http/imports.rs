@@ -16,7 +16,7 @@ use super::Api;
 use super::incoming::ImportError;
 use super::instructions::taking;
 use super::manners::{
-    Body, Caller, PageOf, fingerprint, id_cursor, idempotency_key, instant, json_of, limit_of,
+    Body, Caller, PageOf, Why, fingerprint, id_cursor, idempotency_key, instant, json_of, limit_of,
     page_of, page_view, version_cursor,
 };
 use super::problem::Problem;
@@ -25,7 +25,7 @@ use crate::access::{Action, Client, Reach};
 use crate::flows::{Flow, reach};
 use crate::imports::{ANNOUNCE, Class, FILE_BYTES_MAX, Import, PART_BYTES_MAX, Target};
 use crate::masters::{FieldError, instant_of, validate_fields};
-use crate::store::{Announced, ImportedRow, Taken, Written};
+use crate::store::{Announced, ImportedRow, StoreError, Taken, Written};
 
 /// The path of all files.
 const PATH: &str = "/v1/imports";
@@ -70,7 +70,9 @@ impl Api {
                 Ok(false) => {
                     let _ = tokio::time::timeout(LOOK_AGAIN, self.0.files.notified()).await;
                 }
-                Err(ImportError::Node) => tokio::time::sleep(NODE_PAUSE).await,
+                Err(ImportError::Node | ImportError::Store(StoreError::Unrecorded(_))) => {
+                    tokio::time::sleep(NODE_PAUSE).await;
+                }
                 Err(error) => {
                     tracing::error!(%error, "a file could not be imported");
                     tokio::time::sleep(LOOK_AGAIN).await;
@@ -99,6 +101,7 @@ async fn announce(
     Shared(api): Shared<Api>,
     Extension(client): Caller,
     Extension(signed): Signature,
+    why: Why,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -124,7 +127,7 @@ async fn announce(
         hash: text("sha256"),
         file_at: instant_of(text("file_at")).ok_or(Problem::Internal)?,
     };
-    let change = api.change(&client, signed.as_ref());
+    let change = api.change(&client, signed.as_ref()).because(why.reason());
     let print = fingerprint(PATH, &bytes);
     let id = match api.0.store.announce(announced, &client, change, (&key, &print)).await? {
         Written::Row(id, _) => id,
@@ -143,6 +146,7 @@ async fn take(
     Extension(client): Caller,
     Path(id): Path<String>,
     query: Result<Query<PartQuery>, QueryRejection>,
+    why: Why,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -162,8 +166,8 @@ async fn take(
             "the parts of a file for masters are `text/csv`, those for instructions `application/xml`",
         ));
     }
-    let at = (client.institution.as_str(), id.as_str());
-    match api.0.store.take_part(at, i64::from(offset), &body, api.now()).await? {
+    let change = api.change(&client, None).because(why.reason());
+    match api.0.store.take_part(&id, i64::from(offset), &body, change).await? {
         Taken::Now(import) => {
             api.0.files.notify_one();
             Ok(Json(view(&import)).into_response())
@@ -232,11 +236,12 @@ async fn signatures(
     Shared(api): Shared<Api>,
     Extension(client): Caller,
     Path(id): Path<String>,
+    why: Why,
     page: PageOf,
 ) -> Result<Response, Problem> {
     let (client, targets) = admit(&api, client)?;
     found(&api, &client, &targets, &id).await?;
-    signed_requests(&api, ("import_file", &id), PATH, page).await
+    signed_requests(&api, ("import_file", &id), PATH, page, why.of(&client)).await
 }
 
 /// [AUT-2]: the caller, and what it may make; refused if that is nothing.

@@ -113,7 +113,7 @@ async fn investor(
 ) -> Result<Investor, Problem> {
     let id = request.values.get("investor_id").map_or("", String::as_str);
     // [AUT-3]: an investor out of reach is none.
-    let row = api.0.store.row(Kind::Investor, id, whose).await?;
+    let row = api.0.store.plain_row(Kind::Investor, id, whose).await?;
     let absent = || {
         Problem::Invalid(vec![FieldError::new(
             "investor_id",

@@ -2,8 +2,9 @@
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::Query;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
@@ -15,10 +16,13 @@ use time::format_description::well_known::Rfc3339;
 use super::problem::Problem;
 use crate::access::Client;
 use crate::masters::is_id;
+use crate::personal::By;
 use crate::store::Version;
 
 /// The most rows of a page, and how many it has if nobody says.
 pub(super) const PAGE: (usize, usize) = (200, 50);
+/// The longest reason of an access.
+pub(super) const REASON_MAX: usize = 64;
 /// The longest idempotency key.
 pub(super) const KEY_MAX: usize = 64;
 
@@ -79,6 +83,44 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
         return Err(Problem::Malformed(text));
     }
     Ok(key.to_owned())
+}
+
+/// [ACC-6]: why a client handles personal data, by a code of its own; empty if it doesn't say.
+#[derive(Debug)]
+pub(super) struct Why(String);
+
+impl Why {
+    /// Who handles personal data, and why.
+    pub(super) fn of<'a>(&'a self, client: &'a Client) -> By<'a> {
+        By { reason: &self.0, ..by(client) }
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who reads what has nothing personal in it.
+pub(super) fn by(client: &Client) -> By<'_> {
+    By { client: &client.name, institution: &client.institution, reason: "" }
+}
+
+impl<S: Sync> FromRequestParts<S> for Why {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut values = parts.headers.get_all("access-reason").iter();
+        let Some(value) = values.next() else { return Ok(Self(String::new())) };
+        let reason = value.to_str().unwrap_or_default();
+        let good = (1..=REASON_MAX).contains(&reason.len())
+            && reason.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/:#".contains(&byte));
+        if !good || values.next().is_some() {
+            return Err(Problem::Malformed(format!(
+                "`Access-Reason` must be a code of 1 to {REASON_MAX} letters, digits and `-._/:#`, once"
+            )));
+        }
+        Ok(Self(reason.to_owned()))
+    }
 }
 
 pub(super) fn if_match(headers: &HeaderMap) -> Result<i64, Problem> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::manners::{
-    Body, Caller, PageOf, etag, fingerprint, id_cursor, idempotency_key, if_match, instant,
+    Body, Caller, PageOf, Why, etag, fingerprint, id_cursor, idempotency_key, if_match, instant,
     json_of, page_of, page_view, tagged, version_cursor, version_view,
 };
 use super::problem::Problem;
@@ -26,48 +26,57 @@ pub(super) fn routes() -> Router<Api> {
 fn routes_of(kind: Kind) -> Router<Api> {
     let path = kind.path();
     let all =
-        get(move |State(api): State<Api>, Extension(client): Caller, page: PageOf| async move {
-            list(&api, client, kind, page).await
-        })
+        get(move |State(api): State<Api>,
+                  Extension(client): Caller,
+                  why: Why,
+                  page: PageOf| async move { list(&api, (client, why), kind, page).await })
         .post(
             move |State(api): State<Api>,
                   Extension(client): Caller,
                   Extension(signed): Signature,
+                  why: Why,
                   headers: HeaderMap,
                   body: Body| async move {
-                create(&api, (client, signed), kind, &headers, body).await
+                create(&api, (client, signed), why, kind, &headers, body).await
             },
         );
     let one = get(
         move |State(api): State<Api>,
               Extension(client): Caller,
               Path(id): Path<String>,
-              headers: HeaderMap| async move { read(&api, client, kind, &id, &headers).await },
+              why: Why,
+              headers: HeaderMap| async move {
+            read(&api, (client, why), kind, &id, &headers).await
+        },
     )
     .put(
         move |State(api): State<Api>,
               Extension(client): Caller,
               Extension(signed): Signature,
               Path(id): Path<String>,
+              why: Why,
               headers: HeaderMap,
               body: Body| async move {
-            update(&api, (client, signed), kind, &id, &headers, body).await
+            update(&api, (client, signed), why, (kind, &id), &headers, body).await
         },
     );
     let past = get(
         move |State(api): State<Api>,
               Extension(client): Caller,
               Path(id): Path<String>,
-              page: PageOf| async move { history(&api, client, kind, &id, page).await },
+              why: Why,
+              page: PageOf| async move { history(&api, (client, why), kind, &id, page).await },
     );
     let signed = get(
         move |State(api): State<Api>,
               Extension(client): Caller,
               Path(id): Path<String>,
+              why: Why,
               page: PageOf| async move {
-            let (_, reach) = admit(&api, client, kind, Action::Read)?;
-            api.0.store.row(kind, &id, &reach).await?.ok_or(Problem::NotFound)?;
-            signatures(&api, (kind.table(), &id), &format!("/v1/{path}"), page).await
+            let (client, reach) = admit(&api, client, kind, Action::Read)?;
+            within_reach(&api, kind, &id, &reach).await?;
+            let path = format!("/v1/{path}");
+            signatures(&api, (kind.table(), &id), &path, page, why.of(&client)).await
         },
     );
     Router::new()
@@ -79,17 +88,16 @@ fn routes_of(kind: Kind) -> Router<Api> {
 
 async fn list(
     api: &Api,
-    client: Option<Client>,
+    (client, why): (Option<Client>, Why),
     kind: Kind,
     page: PageOf,
 ) -> Result<Response, Problem> {
-    let (_, reach) = admit(api, client, kind, Action::Read)?;
+    let (client, reach) = admit(api, client, kind, Action::Read)?;
     let (limit, cursor) = page_of(page)?;
-    let after = id_cursor(cursor)?;
-    let rows = api.0.store.rows(kind, &reach, after.as_deref(), limit.saturating_add(1)).await?;
-    let more = rows.len() > limit;
-    let items: Vec<Value> = rows.iter().take(limit).map(view).collect();
-    let last = rows.iter().take(limit).next_back().filter(|_| more);
+    let (after, by) = (id_cursor(cursor)?, why.of(&client));
+    let (rows, more) = api.0.store.rows(kind, &reach, after.as_deref(), limit, by).await?;
+    let items: Vec<Value> = rows.iter().map(view).collect();
+    let last = rows.last().filter(|_| more);
     let next = last.map(|row| format!("/v1/{}?limit={limit}&cursor={}", kind.path(), row.id));
     Ok(Json(page_view(items, next)).into_response())
 }
@@ -97,6 +105,7 @@ async fn list(
 async fn create(
     api: &Api,
     (client, signed): Asked,
+    why: Why,
     kind: Kind,
     headers: &HeaderMap,
     body: Body,
@@ -107,7 +116,7 @@ async fn create(
     let values = validate(kind, &value).map_err(Problem::Invalid)?;
     let request = fingerprint(kind.path(), &bytes);
     let reach = |of| client.reach(of, Action::Read, &api.0.house);
-    let change = api.change(&client, signed.as_ref());
+    let change = api.change(&client, signed.as_ref()).because(why.reason());
     match api.0.store.create(kind, &values, change, (&key, &request), reach).await? {
         Written::Row(id, version) => {
             let location = format!("/v1/{}/{id}", kind.path());
@@ -125,25 +134,30 @@ async fn create(
 
 async fn read(
     api: &Api,
-    client: Option<Client>,
+    (client, why): (Option<Client>, Why),
     kind: Kind,
     id: &str,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (_, reach) = admit(api, client, kind, Action::Read)?;
-    let row = api.0.store.row(kind, id, &reach).await?.ok_or(Problem::NotFound)?;
+    let (client, reach) = admit(api, client, kind, Action::Read)?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| known.split(',').any(|one| one.trim() == etag(row.version))) {
-        return tagged(StatusCode::NOT_MODIFIED.into_response(), row.version);
+    if let Some(known) = known {
+        // Nothing of the row is shown to who has it.
+        let row = api.0.store.plain_row(kind, id, &reach).await?.ok_or(Problem::NotFound)?;
+        if known.split(',').any(|one| one.trim() == etag(row.version)) {
+            return tagged(StatusCode::NOT_MODIFIED.into_response(), row.version);
+        }
     }
+    let row = api.0.store.row(kind, id, &reach, why.of(&client)).await?;
+    let row = row.ok_or(Problem::NotFound)?;
     tagged(Json(view(&row)).into_response(), row.version)
 }
 
 async fn update(
     api: &Api,
     (client, signed): Asked,
-    kind: Kind,
-    id: &str,
+    why: Why,
+    (kind, id): (Kind, &str),
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -152,7 +166,7 @@ async fn update(
     let (value, _) = json_of(headers, body)?;
     let values = validate(kind, &value).map_err(Problem::Invalid)?;
     let reach = |of| client.reach(of, Action::Read, &api.0.house);
-    let change = api.change(&client, signed.as_ref());
+    let change = api.change(&client, signed.as_ref()).because(why.reason());
     match api.0.store.update(kind, (id, expected), &values, change, reach, &own).await? {
         Written::Row(id, version) => {
             tagged(Json(json!({ "id": id, "version": version })).into_response(), version)
@@ -167,23 +181,27 @@ async fn update(
 
 async fn history(
     api: &Api,
-    client: Option<Client>,
+    (client, why): (Option<Client>, Why),
     kind: Kind,
     id: &str,
     page: PageOf,
 ) -> Result<Response, Problem> {
-    let (_, reach) = admit(api, client, kind, Action::Read)?;
+    let (client, reach) = admit(api, client, kind, Action::Read)?;
     let (limit, cursor) = page_of(page)?;
-    let after = version_cursor(cursor)?;
-    api.0.store.row(kind, id, &reach).await?.ok_or(Problem::NotFound)?;
-    let versions = api.0.store.history(kind.table(), id, after, limit.saturating_add(1)).await?;
-    let more = versions.len() > limit;
-    let items: Vec<Value> = versions.iter().take(limit).map(version_view).collect();
-    let last = versions.iter().take(limit).next_back().filter(|_| more);
+    let (after, by) = (version_cursor(cursor)?, why.of(&client));
+    within_reach(api, kind, id, &reach).await?;
+    let (versions, more) = api.0.store.history((kind.table(), id), after, limit, by).await?;
+    let items: Vec<Value> = versions.iter().map(version_view).collect();
+    let last = versions.last().filter(|_| more);
     let next = last.map(|last| {
         format!("/v1/{}/{id}/history?limit={limit}&cursor={}", kind.path(), last.version)
     });
     Ok(Json(page_view(items, next)).into_response())
+}
+
+/// [AUT-3]: a row out of reach is none.
+async fn within_reach(api: &Api, kind: Kind, id: &str, reach: &Reach) -> Result<(), Problem> {
+    api.0.store.is_there(kind, id, reach).await?.then_some(()).ok_or(Problem::NotFound)
 }
 
 /// The caller and the rows that it may do this with; refused if there can be none.

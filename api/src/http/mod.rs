@@ -50,6 +50,7 @@ use crate::access::Client;
 use crate::approvals::{Deed, Deeds};
 use crate::flows::{Dial, Market, Node};
 use crate::masters::Field;
+use crate::personal::Trail;
 use crate::signed::Signed;
 use crate::store::{
     AnnotateRegister, Change, EraseInvestor, LiftHold, Noted, Operation, PermitTransfers,
@@ -131,6 +132,8 @@ pub struct Setup {
     pub limits: LimitsConfig,
     /// What is done by two people, besides what the API itself brings.
     pub deeds: Vec<Arc<dyn Deed>>,
+    /// Where it is recorded who handles personal data; without it nobody does.
+    pub trail: Trail,
     /// The node that takes instructions; without one there are masters alone.
     pub node: Option<Arc<dyn Node>>,
     /// The rules of the business day; without them instructions are taken at any time and for any day.
@@ -158,6 +161,11 @@ pub enum ClientsError {
     /// The name could be another's: users and owners of tokens have names with `/`.
     #[error("the API client {0}: a name must have no `/`")]
     Name(String),
+    /// The access log couldn't say who it is.
+    #[error(
+        "the API client {0}: a name has at most 128 bytes and an institution's 64, without control characters"
+    )]
+    Long(String),
     /// Users of an institution.
     #[error(transparent)]
     Users(#[from] UsersError),
@@ -185,6 +193,9 @@ impl Api {
             if client.name.contains('/') {
                 return Err(ClientsError::Name(client.name));
             }
+            if !manners::by(&client).can_be_named() {
+                return Err(ClientsError::Long(client.name));
+            }
             if client.must_sign && client.keys.is_empty() {
                 return Err(ClientsError::Keys(client.name));
             }
@@ -198,7 +209,11 @@ impl Api {
             Arc::new(PermitTransfers),
             Arc::new(SetMarket { open: true }),
             Arc::new(SetMarket { open: false }),
-            Arc::new(EraseInvestor { house: setup.house.clone(), node: setup.node.clone() }),
+            Arc::new(EraseInvestor {
+                house: setup.house.clone(),
+                node: setup.node.clone(),
+                trail: setup.trail.clone(),
+            }),
             Arc::new(PlaceHold { house: setup.house.clone() }),
             Arc::new(LiftHold { house: setup.house.clone() }),
         ];
@@ -210,7 +225,7 @@ impl Api {
         }
         deeds.extend(setup.deeds);
         Ok(Self(Arc::new(Inner {
-            store,
+            store: store.with_trail(setup.trail),
             house: setup.house,
             clients: known,
             deeds: Deeds::new(deeds),
@@ -273,6 +288,7 @@ impl Api {
             institution: &client.institution,
             now: self.now(),
             signed: signed.map(AsRef::as_ref),
+            reason: "",
         }
     }
 

@@ -14,7 +14,7 @@ use sudare_ledger::messages::Reason;
 use super::Api;
 use super::instructions::{accepted, taking};
 use super::manners::{
-    Body, Caller, PageOf, fingerprint, idempotency_key, instant, json_of, limit_of, page_view,
+    Body, Caller, PageOf, by, fingerprint, idempotency_key, instant, json_of, limit_of, page_view,
 };
 use super::problem::Problem;
 use super::signed::{Signature, page as signed_requests};
@@ -133,9 +133,9 @@ async fn signatures(
     Path(id): Path<String>,
     page: PageOf,
 ) -> Result<Response, Problem> {
-    let (_, whose) = admit(&api, client)?;
+    let (client, whose) = admit(&api, client)?;
     api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
-    signed_requests(&api, ("operation", &id), PATH, page).await
+    signed_requests(&api, ("operation", &id), PATH, page, by(&client)).await
 }
 
 /// Asks for a trade to be cancelled: done once the other side asks too, unless it is signed by then. Asking again does no harm, so

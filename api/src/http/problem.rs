@@ -59,6 +59,8 @@ pub enum Problem {
     Refused(String),
     /// More requests than the client may make; seconds until the next one.
     TooMany(u64),
+    /// The access log takes no entry, without which personal data is not handled.
+    NotRecorded,
     /// The node failed.
     Internal,
 }
@@ -78,7 +80,7 @@ pub struct About {
 
 impl Problem {
     /// All kinds.
-    pub const ALL: [About; 24] = [
+    pub const ALL: [About; 25] = [
         about(
             "malformed",
             StatusCode::BAD_REQUEST,
@@ -218,6 +220,12 @@ impl Problem {
             "Wait as long as `Retry-After` says.",
         ),
         about(
+            "not-recorded",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The access could not be recorded, so nothing personal was shown or changed.",
+            "Try again with the same idempotency key; if it lasts, have the node's operator look at the node and its disk.",
+        ),
+        about(
             "internal",
             StatusCode::INTERNAL_SERVER_ERROR,
             "The node failed.",
@@ -252,6 +260,7 @@ impl Problem {
             Self::GateClosed(_) => "gate-closed",
             Self::Impossible(_) | Self::Refused(_) => "impossible",
             Self::TooMany(_) => "too-many-requests",
+            Self::NotRecorded => "not-recorded",
             Self::Internal => "internal",
         };
         let [.., internal] = Self::ALL;
@@ -306,7 +315,10 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request of the API failed");
-        Self::Internal
+        match error {
+            StoreError::Unrecorded(_) => Self::NotRecorded,
+            _ => Self::Internal,
+        }
     }
 }
 

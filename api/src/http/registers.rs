@@ -18,12 +18,13 @@ use sudare_ledger::registrar::{HeldBy, Line, LinesOf, RegisterHead, SnapshotView
 use sudare_ledger::role::Role as NodeRole;
 
 use super::Api;
-use super::manners::{Caller, PAGE, PageOf, instant, limit_of, page_of, page_view};
+use super::manners::{Caller, PAGE, PageOf, Why, instant, limit_of, page_of, page_view};
 use super::problem::Problem;
 use crate::access::{Action, Client, Reach, Scope};
 use crate::calendar::BusinessDate;
 use crate::flows::{Node, Unanswered, adjusted, end_of, ms};
 use crate::masters::{Kind, instant_of};
+use crate::personal::By;
 use crate::registers::{Part, Readable, readable, scope};
 use crate::store::{Holder, Kept, Row};
 
@@ -103,6 +104,7 @@ async fn read(
     State(api): State<Api>,
     Extension(client): Caller,
     Path(code): Path<String>,
+    why: Why,
     query: Result<Query<LinesQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let client = admit(client)?;
@@ -125,7 +127,8 @@ async fn read(
     let last = lines.iter().take(limit).next_back().filter(|_| lines.len() > limit);
     let next = last
         .map(|line| format!("{PATH}/{code}?limit={limit}&cursor={}-{:?}", head.size, line.account));
-    let items = items(&api, &found, &head, &lines, limit).await?;
+    let shown = lines.get(..limit).unwrap_or(&lines);
+    let items = items(&api, &found, &head, shown, why.of(&client)).await?;
     let mut view = found.view(&head);
     if let (Value::Object(members), Value::Object(page)) = (&mut view, page_view(items, next)) {
         if let Some(taken) = &head.snapshot {
@@ -173,7 +176,7 @@ async fn record_dates(
         Reach::Nothing => return Err(Problem::Forbidden),
         reach => reach,
     };
-    let row = api.store().row(Kind::BeneficialInterest, &id, &reach).await?;
+    let row = api.store().plain_row(Kind::BeneficialInterest, &id, &reach).await?;
     let row = row.ok_or(Problem::NotFound)?;
     let kept = api.store().kept_record_dates(&row.id, PAGE.0.saturating_sub(2)).await?;
     let class = row.values.get("holiday_adjustment").map_or("none", String::as_str);
@@ -369,15 +372,14 @@ async fn items(
     found: &Found<'_>,
     head: &RegisterHead,
     lines: &[Line],
-    limit: usize,
+    by: By<'_>,
 ) -> Result<Vec<Value>, Problem> {
     let named = |line: &Line| (found.node.name_of(&line.custodian), line.investor.to_string());
-    let shown = || lines.iter().take(limit);
     let holders = match found.names {
         false => Default::default(),
         true => {
-            let names: BTreeSet<_> = shown().map(named).collect();
-            api.store().holders(api.house(), &names).await?
+            let names: BTreeSet<_> = lines.iter().map(named).collect();
+            api.store().holders(api.house(), &names, by).await?
         }
     };
     let item = |line: &Line| {
@@ -397,7 +399,7 @@ async fn items(
         }
         view
     };
-    Ok(shown().map(item).collect())
+    Ok(lines.iter().map(item).collect())
 }
 
 /// `p/q` of the supply, in lowest terms.

@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::{Api, BODY_BYTES_MAX};
 use crate::access::Client;
 use crate::imports::PART_BYTES_MAX;
+use crate::personal::By;
 use crate::signed::{Signed, check_digest, verify};
 use crate::store::Evidence;
 
@@ -62,13 +63,13 @@ pub(super) async fn page(
     (kind, id): (&str, &str),
     path: &str,
     page: PageOf,
+    by: By<'_>,
 ) -> Result<Response, Problem> {
     let (limit, cursor) = page_of(page)?;
     let after = id_cursor(cursor)?;
-    let more = limit.saturating_add(1);
-    let found = api.0.store.evidence((kind, id), after.as_deref(), more).await?;
-    let items: Vec<Value> = found.iter().take(limit).map(view).collect();
-    let last = found.iter().take(limit).next_back().filter(|_| found.len() > limit);
+    let (found, more) = api.0.store.evidence((kind, id), after.as_deref(), limit, by).await?;
+    let items: Vec<Value> = found.iter().map(view).collect();
+    let last = found.last().filter(|_| more);
     let next = last.map(|last| format!("{path}/{id}/signatures?limit={limit}&cursor={}", last.id));
     Ok(Json(page_view(items, next)).into_response())
 }

@@ -11,8 +11,8 @@ use axum::{Extension, Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::manners::{
-    Body, Caller, PageOf, id_cursor, instant, json_of, page_of, page_view, tagged, version_cursor,
-    version_view,
+    Body, Caller, PageOf, by, id_cursor, instant, json_of, page_of, page_view, tagged,
+    version_cursor, version_view,
 };
 use super::problem::Problem;
 use super::{Api, Peer};
@@ -215,9 +215,10 @@ async fn history(
     let (limit, cursor) = page_of(page)?;
     let after = version_cursor(cursor)?;
     api.0.store.user(&client.institution, &id).await?.ok_or(Problem::NotFound)?;
-    let versions = api.0.store.history("login_user", &id, after, limit.saturating_add(1)).await?;
-    let items: Vec<Value> = versions.iter().take(limit).map(version_view).collect();
-    let last = versions.iter().take(limit).next_back().filter(|_| versions.len() > limit);
+    let of = ("login_user", id.as_str());
+    let (versions, more) = api.0.store.history(of, after, limit, by(&client)).await?;
+    let items: Vec<Value> = versions.iter().map(version_view).collect();
+    let last = versions.last().filter(|_| more);
     let next =
         last.map(|last| format!("/v1/users/{id}/history?limit={limit}&cursor={}", last.version));
     Ok(Json(page_view(items, next)).into_response())

@@ -7,6 +7,7 @@ use std::fmt;
 pub use self::sheet::{Line, Sheet, SheetError};
 use crate::iso20022::{Fault, Message, Parsed};
 use crate::masters::{Field, FieldError, Form, Kind};
+use crate::personal::By;
 
 /// The longest file, in bytes.
 pub const FILE_BYTES_MAX: i64 = 8 * 1024 * 1024;
@@ -286,7 +287,7 @@ pub struct Import {
     pub class: Class,
     /// How long it is, in bytes.
     pub size: i64,
-    /// Its SHA-256, in hexadecimal digits; gone once an investor is erased who was made of it.
+    /// Its SHA-256, in hexadecimal digits; of a file with personal data nobody is shown it.
     pub hash: Option<String>,
     /// When it was made, in microseconds since the Unix epoch.
     pub file_at: i64,
@@ -306,4 +307,14 @@ pub struct Import {
     pub created_by: String,
     /// When it last changed, in microseconds since the Unix epoch.
     pub updated_at: i64,
+    /// Why its rows are made, if they are personal data: a code that the client gave; empty if none.
+    pub reason: String,
+}
+
+impl Import {
+    /// Who makes its rows.
+    #[must_use]
+    pub fn by(&self) -> By<'_> {
+        By { client: &self.created_by, institution: &self.owner, reason: &self.reason }
+    }
 }

@@ -3,6 +3,8 @@
 
 mod book;
 mod key;
+mod trail;
 
 pub use book::{Destroyed, KeyBook, KeyBookError};
 pub use key::{DataKey, NoRandomness, Unsealed};
+pub use trail::{AccessLog, By, Recorded, Trail, Unrecorded};

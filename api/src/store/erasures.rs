@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 use std::sync::Arc;
+use sudare_ledger::access::Handled;
 
 use super::deeds::{member, reach};
 use super::rows::{find, remember};
@@ -14,7 +15,7 @@ use crate::access::Role;
 use crate::approvals::{Deed, Done, Performing, Proposal};
 use crate::flows::Node;
 use crate::masters::{Field, Form, Kind};
-use crate::personal::Destroyed;
+use crate::personal::{Destroyed, Trail};
 
 const TABLE: &str = Kind::Investor.table();
 /// How many rows are looked for at a time.
@@ -31,6 +32,8 @@ pub struct EraseInvestor {
     pub house: String,
     /// Who knows what investors hold.
     pub node: Option<Arc<dyn Node>>,
+    /// Where it is recorded who erases.
+    pub trail: Trail,
 }
 
 const ERASE: &[Field] = &[
@@ -112,7 +115,10 @@ impl Deed for EraseInvestor {
                 Ok(accounts) => accounts,
                 Err(why) => return Ok(Done::Refused(why)),
             };
-            let items = erase(tx, &row, change, &proposal.id).await?;
+            let (items, files) = erase(tx, &row, change, &proposal.id).await?;
+            // [ACC-6]: before the commit, which is the caller's. After a crash between the two there is an entry and no erasure.
+            let erased = files.iter().map(String::as_str).chain([id]);
+            self.trail.record(change.by(), Handled::Erased, erased).await?;
             keep(tx, &row, proposal, change, (items, accounts)).await?;
             Ok(Done::with(json!({ "investor_id": id, "version": row.version.saturating_add(1) })))
         })
@@ -283,13 +289,14 @@ async fn under_way(
         .map(|_| "the file that the investor came with is still being worked on: let it end first"))
 }
 
-/// Keeps only what a row must have; what tells classes apart stays, as it names nobody. How many sealed items went besides.
+/// Keeps only what a row must have; what tells classes apart stays, as it names nobody. How many sealed items went besides, and the
+/// files that the row was made of.
 async fn erase(
     tx: &mut Transaction<'static, Any>,
     row: &Row,
     change: Change<'_>,
     erasure: &str,
-) -> Result<i64, StoreError> {
+) -> Result<(i64, Vec<String>), StoreError> {
     let version = row.version.saturating_add(1);
     let text = format!(
         "UPDATE investor SET version = $1, updated_at = $2, updated_by = $3, {} WHERE id = $4",
@@ -303,6 +310,7 @@ async fn erase(
         .execute(&mut **tx)
         .await?;
     let mut items = forget(tx, TABLE, &row.id).await?;
+    let mut files = Vec::new();
     let text = "SELECT DISTINCT import_id FROM import_row WHERE row_id = $1";
     for file in sqlx::query(text).bind(row.id.clone()).fetch_all(&mut **tx).await? {
         let file: String = file.try_get("import_id")?;
@@ -310,10 +318,11 @@ async fn erase(
         query.bind(file.clone()).execute(&mut **tx).await?;
         items = items.saturating_add(forget(tx, "import_file", &file).await?);
         to_destroy(tx, &subject("import_file", &file), Some(erasure), change.now).await?;
+        files.push(file);
     }
     to_destroy(tx, &subject(TABLE, &row.id), Some(erasure), change.now).await?;
     remember(tx, (TABLE, &row.id, version), None, change, None).await?;
-    Ok(items)
+    Ok((items, files))
 }
 
 fn erased_columns() -> String {

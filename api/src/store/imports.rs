@@ -6,6 +6,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
+use sudare_ledger::access::Handled;
 use uuid::Uuid;
 
 use super::erasures::to_destroy;
@@ -15,7 +16,7 @@ use super::{Change, Store, StoreError, Written};
 use crate::access::{Action, Client};
 use crate::imports::{Class, Import, Line, Outcome, Rows, Sheet, SheetError, Status, Target};
 use crate::masters::{FieldError, Kind, Values};
-use crate::personal::{DataKey, KeyBook};
+use crate::personal::{DataKey, Recorded};
 
 /// The name of what idempotency keys are for here.
 const KIND: &str = "import_file";
@@ -105,8 +106,8 @@ impl Store {
             None => announced.hash.to_owned(),
         };
         let text = "INSERT INTO import_file (id, owner, target, processing_class, file_size, file_hash, file_at, status, received, \
-                    rows_done, rows_refused, client, created_at, created_by, updated_at) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, $9, $10, $11, $12)";
+                    rows_done, rows_refused, client, created_at, created_by, updated_at, access_reason) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, $9, $10, $11, $12, $13)";
         sqlx::query(text)
             .bind(id.clone())
             .bind(change.institution.to_owned())
@@ -120,9 +121,11 @@ impl Store {
             .bind(change.now)
             .bind(change.client.to_owned())
             .bind(change.now)
+            .bind(change.reason.to_owned())
             .execute(&mut *tx)
             .await?;
         if let Some((own, text)) = locks {
+            self.trail.record(change.by(), Handled::Made, [id.as_str()]).await?;
             self.keys.keep(&[(subject(KIND, &id), own), (subject(PART, &id), text)]).await?;
         }
         tx.commit().await?;
@@ -136,13 +139,14 @@ impl Store {
     /// [`StoreError`].
     pub async fn take_part(
         &self,
-        (owner, id): (&str, &str),
+        id: &str,
         offset: i64,
         bytes: &[u8],
-        now: i64,
+        change: Change<'_>,
     ) -> Result<Taken, StoreError> {
+        let (owner, now) = (change.institution, change.now);
         let mut tx = self.write().await?;
-        let found = find(&mut tx, &self.keys, owner, id).await?;
+        let found = find(&mut tx, owner, id).await?;
         let Some(import) = found else { return Ok(Taken::Absent) };
         let content = STANDARD.encode(bytes);
         if offset < import.received {
@@ -165,7 +169,7 @@ impl Store {
         let query = sqlx::query(text).bind(id.to_owned()).bind(offset).bind(sealed);
         if query.execute(&mut *tx).await?.rows_affected() != 1 {
             // Another request with a part for this place was faster: what it has done can be seen now.
-            let import = find(&mut tx, &self.keys, owner, id).await?.ok_or(DAMAGED)?;
+            let import = find(&mut tx, owner, id).await?.ok_or(DAMAGED)?;
             return self.taken_before(&mut tx, import, offset, &content).await;
         }
         let status = if received == import.size { Status::Working } else { Status::Receiving };
@@ -176,7 +180,10 @@ impl Store {
             // It was, and the file is worked on or done by now.
             return Ok(Taken::Elsewhere);
         }
-        let now = find(&mut tx, &self.keys, owner, id).await?.ok_or(DAMAGED)?;
+        let now = find(&mut tx, owner, id).await?.ok_or(DAMAGED)?;
+        if import.target.is_sealed() {
+            self.trail.record(change.by(), Handled::Changed, [id]).await?;
+        }
         tx.commit().await?;
         Ok(Taken::Now(Box::new(now)))
     }
@@ -192,7 +199,8 @@ impl Store {
             return Ok(Some(content));
         }
         let id = import.id.as_str();
-        opened_text(&self.keys, (PART, id), &part_place(id, offset), &content)
+        let nobody = Recorded::shown_to_nobody();
+        opened_text(&self.keys, (PART, id), &part_place(id, offset), &content, &nobody)
     }
 
     /// [IMP-1]: a part that came before is there if it is the same.
@@ -239,7 +247,7 @@ impl Store {
     pub async fn import(&self, owner: &str, id: &str) -> Result<Option<Import>, StoreError> {
         let query = sqlx::query("SELECT * FROM import_file WHERE owner = $1 AND id = $2");
         let row = query.bind(owner.to_owned()).bind(id.to_owned());
-        row.fetch_optional(&self.pool).await?.map(|row| parse(&self.keys, &row)).transpose()
+        row.fetch_optional(&self.pool).await?.map(|row| parse(&row)).transpose()
     }
 
     /// Up to `limit` files of an institution for these targets, by id, after the id `after`.
@@ -263,7 +271,7 @@ impl Store {
         );
         let query = sqlx::query(AssertSqlSafe(text));
         let rows = query.bind(owner.to_owned()).bind(after.unwrap_or_default().to_owned());
-        rows.fetch_all(&self.pool).await?.iter().map(|row| parse(&self.keys, row)).collect()
+        rows.fetch_all(&self.pool).await?.iter().map(parse).collect()
     }
 
     /// What became of up to `limit` rows of a file, by number, after the number `after`; all, or those that were refused.
@@ -303,7 +311,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn next_import(&self, house: &str, now: i64) -> Result<Option<Work>, StoreError> {
         let mut tx = self.write().await?;
-        abandon(&mut tx, now).await?;
+        self.abandon(&mut tx, now).await?;
         let query = sqlx::query("SELECT * FROM import_file WHERE status = $1 ORDER BY id LIMIT 1");
         let row = query.bind(Status::Working.name()).fetch_optional(&mut *tx).await?;
         let Some(row) = row else {
@@ -311,12 +319,12 @@ impl Store {
             return Ok(None);
         };
         let client: String = row.try_get("client")?;
-        let import = parse(&self.keys, &row)?;
+        let import = parse(&row)?;
         let bytes = self.whole(&mut tx, &import).await?;
         tx.commit().await?;
         let hash: String =
             Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let rows = if import.hash.as_ref() == Some(&hash) {
+        let rows = if self.announced_hash(&import, &row)?.as_ref() == Some(&hash) {
             Rows::parse(import.target, &bytes).map_err(|error| match error {
                 SheetError::Count => Outcome::Count,
                 SheetError::Text | SheetError::Heading => Outcome::Form,
@@ -349,12 +357,64 @@ impl Store {
                 work.gone_on(&mut tx, (done, refused), last, now).await?
             }
         };
+        if !keys.is_empty() {
+            // [ACC-6]: before the commit, as if the client had made each row by itself.
+            let made = keys.iter().filter_map(|(subject, _)| Some(subject.split_once('/')?.1));
+            self.trail.record(work.import.by(), Handled::Made, made).await?;
+        }
         if let Some((outcome, rows)) = ended {
-            end(&mut tx, &work.import.id, outcome, rows, now).await?;
+            self.end(&mut tx, &work.import, outcome, rows, now).await?;
         }
         self.keys.keep(&keys).await?;
         tx.commit().await?;
         Ok(ended.is_some())
+    }
+
+    /// The hash that was announced of a file; none if it is forgotten.
+    fn announced_hash(&self, import: &Import, row: &AnyRow) -> Result<Option<String>, StoreError> {
+        let sealed: String = row.try_get("file_hash")?;
+        if !import.target.is_sealed() || sealed.is_empty() {
+            return Ok(import.hash.clone());
+        }
+        let place = hash_place(&import.id);
+        let nobody = Recorded::shown_to_nobody();
+        opened_text(&self.keys, (KIND, &import.id), &place, &sealed, &nobody)
+    }
+
+    /// Ends a file: its text goes.
+    pub(super) async fn end(
+        &self,
+        tx: &mut Transaction<'_, Any>,
+        import: &Import,
+        outcome: Outcome,
+        (done, refused): (i64, i64),
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let id = import.id.as_str();
+        let status = match outcome {
+            Outcome::Complete | Outcome::Partial => Status::Done,
+            _ => Status::Refused,
+        };
+        let text = "UPDATE import_file SET status = $1, result = $2, rows_done = $3, rows_refused = $4, updated_at = $5 WHERE id = $6";
+        let query = sqlx::query(text).bind(status.name()).bind(outcome.name());
+        let query = query.bind(done).bind(refused).bind(now).bind(id.to_owned());
+        query.execute(&mut **tx).await?;
+        let query = sqlx::query("DELETE FROM import_part WHERE import_id = $1").bind(id.to_owned());
+        query.execute(&mut **tx).await?;
+        if import.target.is_sealed() {
+            self.trail.record(import.by(), Handled::Erased, [id]).await?;
+        }
+        to_destroy(tx, &subject(PART, id), None, now).await
+    }
+
+    /// Ends files whose parts stopped coming.
+    async fn abandon(&self, tx: &mut Transaction<'_, Any>, now: i64) -> Result<(), StoreError> {
+        let query = sqlx::query("SELECT * FROM import_file WHERE status = $1 AND updated_at < $2");
+        let query = query.bind(Status::Receiving.name()).bind(now.saturating_sub(KEPT_US));
+        for row in query.fetch_all(&mut **tx).await? {
+            self.end(tx, &parse(&row)?, Outcome::Abandoned, (0, 0), now).await?;
+        }
+        Ok(())
     }
 }
 
@@ -454,7 +514,7 @@ impl Work {
         let target = self.kind()?;
         let lock = if target.is_sealed() { Some(DataKey::random()?) } else { None };
         let (client, institution) = (&self.import.created_by, &self.import.owner);
-        let change = Change { client, institution, now, signed: None };
+        let change = Change { client, institution, now, signed: None, reason: &self.import.reason };
         insert(tx, target, &id, values, change, lock.as_ref()).await?;
         keys.extend(lock.map(|lock| (subject(target.table(), &id), lock)));
         self.say(tx, number, Ok(&id)).await
@@ -486,47 +546,14 @@ impl Work {
     }
 }
 
-/// Ends a file: its text goes.
-pub(super) async fn end(
-    tx: &mut Transaction<'_, Any>,
-    id: &str,
-    outcome: Outcome,
-    (done, refused): (i64, i64),
-    now: i64,
-) -> Result<(), StoreError> {
-    let status = match outcome {
-        Outcome::Complete | Outcome::Partial => Status::Done,
-        _ => Status::Refused,
-    };
-    let text = "UPDATE import_file SET status = $1, result = $2, rows_done = $3, rows_refused = $4, updated_at = $5 WHERE id = $6";
-    let query = sqlx::query(text).bind(status.name()).bind(outcome.name());
-    let query = query.bind(done).bind(refused).bind(now).bind(id.to_owned());
-    query.execute(&mut **tx).await?;
-    let query = sqlx::query("DELETE FROM import_part WHERE import_id = $1").bind(id.to_owned());
-    query.execute(&mut **tx).await?;
-    to_destroy(tx, &subject(PART, id), None, now).await
-}
-
-/// Ends files whose parts stopped coming.
-async fn abandon(tx: &mut Transaction<'_, Any>, now: i64) -> Result<(), StoreError> {
-    let query = sqlx::query("SELECT id FROM import_file WHERE status = $1 AND updated_at < $2");
-    let query = query.bind(Status::Receiving.name()).bind(now.saturating_sub(KEPT_US));
-    for row in query.fetch_all(&mut **tx).await? {
-        let id: String = row.try_get("id")?;
-        end(tx, &id, Outcome::Abandoned, (0, 0), now).await?;
-    }
-    Ok(())
-}
-
 async fn find(
     tx: &mut Transaction<'_, Any>,
-    keys: &KeyBook,
     owner: &str,
     id: &str,
 ) -> Result<Option<Import>, StoreError> {
     let query = sqlx::query("SELECT * FROM import_file WHERE owner = $1 AND id = $2");
     let row = query.bind(owner.to_owned()).bind(id.to_owned()).fetch_optional(&mut **tx).await?;
-    row.map(|row| parse(keys, &row)).transpose()
+    row.map(|row| parse(&row)).transpose()
 }
 
 fn hash_place(id: &str) -> String {
@@ -537,7 +564,7 @@ fn part_place(id: &str, offset: i64) -> String {
     format!("{PART}/{id}/{offset}")
 }
 
-fn parse(keys: &KeyBook, row: &AnyRow) -> Result<Import, StoreError> {
+fn parse(row: &AnyRow) -> Result<Import, StoreError> {
     let target: String = row.try_get("target")?;
     let class: String = row.try_get("processing_class")?;
     let status: String = row.try_get("status")?;
@@ -545,11 +572,7 @@ fn parse(keys: &KeyBook, row: &AnyRow) -> Result<Import, StoreError> {
     let target = Target::named(&target).ok_or(DAMAGED)?;
     let id: String = row.try_get("id")?;
     let hash: String = row.try_get("file_hash")?;
-    let hash = match target.is_sealed() {
-        _ if hash.is_empty() => None,
-        true => opened_text(keys, (KIND, &id), &hash_place(&id), &hash)?,
-        false => Some(hash),
-    };
+    let hash = Some(hash).filter(|hash| !target.is_sealed() && !hash.is_empty());
     Ok(Import {
         id,
         owner: row.try_get("owner")?,
@@ -566,5 +589,6 @@ fn parse(keys: &KeyBook, row: &AnyRow) -> Result<Import, StoreError> {
         created_at: row.try_get("created_at")?,
         created_by: row.try_get("created_by")?,
         updated_at: row.try_get("updated_at")?,
+        reason: row.try_get("access_reason")?,
     })
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::imports::{BATCH, Work, end};
+use super::imports::{BATCH, Work};
 use super::operations::keep;
 use super::{Change, Store, StoreError};
 use crate::access::Client;
@@ -65,7 +65,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let (client, institution) = (work.import.created_by.clone(), work.import.owner.clone());
-        let change = Change { client: &client, institution: &institution, now, signed: None };
+        let change =
+            Change { client: &client, institution: &institution, now, signed: None, reason: "" };
         let mut outcomes: Vec<Numbered<String>> = Vec::with_capacity(messages.len());
         for (number, prepared) in messages {
             let outcome = match prepared {
@@ -107,7 +108,7 @@ impl Store {
             }
         };
         if let Some((outcome, rows)) = ended {
-            end(&mut tx, &work.import.id, outcome, rows, now).await?;
+            self.end(&mut tx, &work.import, outcome, rows, now).await?;
         }
         tx.commit().await?;
         Ok(ended.is_some())

@@ -25,7 +25,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, Executor, SqlSafeStr, Transaction};
 
-use crate::personal::{KeyBook, KeyBookError, NoRandomness, Unsealed};
+use crate::personal::{KeyBook, KeyBookError, NoRandomness, Trail, Unrecorded, Unsealed};
 pub use approvals::{Decided, Within};
 pub use deeds::AnnotateRegister;
 pub use erasures::{EraseInvestor, Erased};
@@ -66,6 +66,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "refused", include_str!("../../migrations/0011_refused.sql")),
     (SEALED, "sealed", include_str!("../../migrations/0013_sealed.sql")),
     (14, "no_plain_columns", include_str!("../../migrations/0014_no_plain_columns.sql")),
+    (15, "access_reason", include_str!("../../migrations/0015_access_reason.sql")),
     (18, "register_lines", include_str!("../../migrations/0018_register_lines.sql")),
 ];
 
@@ -84,6 +85,7 @@ pub struct Store {
     writers: AnyPool,
     engine: Engine,
     keys: KeyBook,
+    trail: Trail,
 }
 
 /// Why the database can't do something.
@@ -109,6 +111,9 @@ pub enum StoreError {
     /// The book of keys.
     #[error(transparent)]
     Keys(#[from] KeyBookError),
+    /// The access log, without which personal data is not handled.
+    #[error("an access to personal data was not recorded: {0}")]
+    Unrecorded(#[from] Unrecorded),
 }
 
 impl From<NoRandomness> for StoreError {
@@ -155,7 +160,7 @@ impl Store {
                 Engine::Sqlite => options.clone().max_connections(1).connect(&url).await?,
                 Engine::Postgres => pool.clone(),
             };
-            Ok::<_, StoreError>(Self { pool, writers, engine, keys })
+            Ok::<_, StoreError>(Self { pool, writers, engine, keys, trail: Trail::default() })
         };
         let before = connected(keys.clone()).await?;
         migrator(SEALED).run(&before.pool).await?;
@@ -170,6 +175,12 @@ impl Store {
         let store = connected(keys).await?;
         store.erase_again().await?;
         Ok(store)
+    }
+
+    /// The same, where it is recorded who handles personal data. Before, none is.
+    #[must_use]
+    pub fn with_trail(self, trail: Trail) -> Self {
+        Self { trail, ..self }
     }
 
     /// Closes all connections, after what is under way.

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
+use sudare_ledger::access::Handled;
 
 use super::sealed::personal;
 use super::{Row, Store, StoreError};
 use crate::access::Reach;
 use crate::masters::Kind;
+use crate::personal::{By, Recorded};
 
 /// How an investor's row names a line of a register: the custodian's node, and the pseudonym there.
 type LineName = (String, String);
@@ -25,7 +27,7 @@ pub struct Holder {
 }
 
 impl Store {
-    /// Who stands behind lines, by the house's own rows. A line that two rows name is nobody's.
+    /// Who stands behind lines, by the house's own rows; [ACC-6]: once that is recorded. A line that two rows name is nobody's.
     ///
     /// # Errors
     ///
@@ -34,6 +36,7 @@ impl Store {
         &self,
         house: &str,
         lines: &BTreeSet<LineName>,
+        by: By<'_>,
     ) -> Result<BTreeMap<LineName, Holder>, StoreError> {
         if lines.is_empty() {
             return Ok(BTreeMap::new());
@@ -48,19 +51,35 @@ impl Store {
         );
         let query = sqlx::query(AssertSqlSafe(text)).bind(house.to_owned());
         let query = pseudonyms.into_iter().fold(query, |query, one| query.bind(one.clone()));
-        let mut found: BTreeMap<LineName, Option<Holder>> = BTreeMap::new();
+        let mut found: BTreeMap<LineName, Option<AnyRow>> = BTreeMap::new();
         for row in query.fetch_all(&self.pool).await? {
             let line = (row.try_get("custodian_node")?, row.try_get("pseudonym")?);
-            let (id, version): (String, i64) = (row.try_get("id")?, row.try_get("version")?);
-            let sealed: Option<String> = row.try_get("personal")?;
-            let mut values =
-                personal(&self.keys, Kind::Investor, (&id, version), sealed.as_deref())?;
-            let mut value = |name| values.remove(name).unwrap_or_default();
-            let holder = Holder { id, name: value("name"), address: value("address") };
-            let _ = found.entry(line).and_modify(|one| *one = None).or_insert(Some(holder));
+            let _ = found.entry(line).and_modify(|one| *one = None).or_insert(Some(row));
         }
-        let known = found.into_iter().filter(|(line, _)| lines.contains(line));
-        Ok(known.filter_map(|(line, holder)| Some((line, holder?))).collect())
+        found.retain(|line, row| row.is_some() && lines.contains(line));
+        let ids: Result<Vec<String>, _> =
+            found.values().flatten().map(|row| row.try_get("id")).collect();
+        let ids = ids?;
+        let recorded = match ids.is_empty() {
+            true => Recorded::shown_to_nobody(),
+            false => self.trail.record(by, Handled::Named, ids.iter().map(String::as_str)).await?,
+        };
+        let mut holders = BTreeMap::new();
+        for (line, row) in found {
+            let Some(row) = row else { continue };
+            holders.insert(line, self.holder(&row, &recorded)?);
+        }
+        Ok(holders)
+    }
+
+    fn holder(&self, row: &AnyRow, recorded: &Recorded) -> Result<Holder, StoreError> {
+        let (id, version): (String, i64) = (row.try_get("id")?, row.try_get("version")?);
+        let sealed: Option<String> = row.try_get("personal")?;
+        let place = (id.as_str(), version);
+        let mut values = personal(&self.keys, Kind::Investor, place, sealed.as_deref(), recorded)?;
+        let mut value = |name| values.remove(name).unwrap_or_default();
+        let (name, address) = (value("name"), value("address"));
+        Ok(Holder { id, name, address })
     }
 
     /// The snapshot that has fixed an asset's register at a record date, if it is one.
@@ -85,7 +104,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn product(&self, isin: &str, house: &str) -> Result<Option<Row>, StoreError> {
         let reach = Reach::Isins([isin.to_owned()].into());
-        let rows = self.rows(Kind::BeneficialInterest, &reach, None, PRODUCTS_MAX).await?;
+        let rows = self.plain_rows(Kind::BeneficialInterest, &reach, PRODUCTS_MAX).await?;
         Ok(rows.into_iter().find(|row| row.owner == house))
     }
 }

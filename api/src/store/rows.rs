@@ -6,14 +6,17 @@ use serde_json::Value;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
+use sudare_ledger::access::Handled;
 use uuid::Uuid;
 
-use super::sealed::{Lock, columns, names, opened_content, personal, sealed_content, subject};
+use super::sealed::{
+    Lock, columns, is_sealed, names, opened_content, personal, sealed_content, subject,
+};
 use super::signed::keep;
 use super::{KEY_KEPT_US, Store, StoreError};
 use crate::access::Reach;
 use crate::masters::{FieldError, Form, Kind, Values};
-use crate::personal::{DataKey, KeyBook};
+use crate::personal::{By, DataKey, KeyBook, Recorded};
 use crate::signed::Signed;
 
 /// A row of a master.
@@ -61,6 +64,22 @@ pub struct Change<'a> {
     pub now: i64,
     /// The request, if the client signed it.
     pub signed: Option<&'a Signed>,
+    /// Why, if personal data is handled: a code that the client gave; empty if none.
+    pub reason: &'a str,
+}
+
+impl<'a> Change<'a> {
+    /// Who handles personal data with it.
+    #[must_use]
+    pub const fn by(&self) -> By<'a> {
+        By { client: self.client, institution: self.institution, reason: self.reason }
+    }
+
+    /// The same for a reason.
+    #[must_use]
+    pub const fn because(self, reason: &'a str) -> Self {
+        Self { reason, ..self }
+    }
 }
 
 /// What became of a request to make or change a row.
@@ -114,6 +133,8 @@ impl Store {
         }
         insert(&mut tx, kind, &id, values, change, lock).await?;
         if let Some(lock) = lock {
+            // [ACC-6]: before the commit. After a crash between the two there is an entry and no row.
+            self.trail.record(change.by(), Handled::Made, [id.as_str()]).await?;
             self.keys.keep(&[(subject(kind.table(), &id), lock.clone())]).await?;
         }
         tx.commit().await?;
@@ -179,6 +200,9 @@ impl Store {
         remember(&mut tx, (kind.table(), id, version), Some(&values), change, lock.as_ref())
             .await?;
         keep(&mut tx, kind.table(), id, change, lock.as_ref()).await?;
+        if lock.is_some() {
+            self.trail.record(change.by(), Handled::Changed, [id]).await?;
+        }
         tx.commit().await?;
         Ok(Written::Row(id.to_owned(), version))
     }
@@ -196,7 +220,7 @@ impl Store {
         }
     }
 
-    /// The row with this id, if it is within reach.
+    /// The row with this id, if it is within reach; [ACC-6]: with what is sealed in it once that is recorded.
     ///
     /// # Errors
     ///
@@ -206,11 +230,26 @@ impl Store {
         kind: Kind,
         id: &str,
         reach: &Reach,
+        by: By<'_>,
     ) -> Result<Option<Row>, StoreError> {
-        let mut statement = select(kind, reach);
-        statement.and("id", id);
-        let row = statement.query().fetch_optional(&self.pool).await?;
-        row.map(|row| self.opened(kind, &row)).transpose()
+        let Some(row) = self.selected(kind, id, reach).await? else { return Ok(None) };
+        let recorded = self.recorded(kind, std::slice::from_ref(&row), Handled::Read, by).await?;
+        self.opened(kind, &row, &recorded).map(Some)
+    }
+
+    /// The row with this id, if it is within reach, without what is sealed in it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn plain_row(
+        &self,
+        kind: Kind,
+        id: &str,
+        reach: &Reach,
+    ) -> Result<Option<Row>, StoreError> {
+        let row = self.selected(kind, id, reach).await?;
+        row.map(|row| parse(kind, &row)).transpose()
     }
 
     /// Whether there is a row within reach.
@@ -219,24 +258,53 @@ impl Store {
     ///
     /// [`StoreError`].
     pub async fn is_there(&self, kind: Kind, id: &str, reach: &Reach) -> Result<bool, StoreError> {
+        Ok(self.selected(kind, id, reach).await?.is_some())
+    }
+
+    async fn selected(
+        &self,
+        kind: Kind,
+        id: &str,
+        reach: &Reach,
+    ) -> Result<Option<AnyRow>, StoreError> {
         let mut statement = select(kind, reach);
         statement.and("id", id);
-        Ok(statement.query().fetch_optional(&self.pool).await?.is_some())
+        Ok(statement.query().fetch_optional(&self.pool).await?)
+    }
+
+    /// Has it recorded that what is sealed in rows is about to be read. Erased ones have nothing sealed.
+    async fn recorded(
+        &self,
+        kind: Kind,
+        rows: &[AnyRow],
+        what: Handled,
+        by: By<'_>,
+    ) -> Result<Recorded, StoreError> {
+        let mut sealed: Vec<String> = Vec::new();
+        for row in rows.iter().filter(|_| kind.is_sealed()) {
+            if row.try_get::<Option<String>, _>("personal")?.is_some() {
+                sealed.push(row.try_get("id")?);
+            }
+        }
+        if sealed.is_empty() {
+            return Ok(Recorded::shown_to_nobody());
+        }
+        Ok(self.trail.record(by, what, sealed.iter().map(String::as_str)).await?)
     }
 
     /// A row with what is sealed in it.
-    fn opened(&self, kind: Kind, row: &AnyRow) -> Result<Row, StoreError> {
+    fn opened(&self, kind: Kind, row: &AnyRow, recorded: &Recorded) -> Result<Row, StoreError> {
         let mut parsed = parse(kind, row)?;
         if kind.is_sealed() {
             let sealed: Option<String> = row.try_get("personal")?;
             let place = (parsed.id.as_str(), parsed.version);
-            let values = personal(&self.keys, kind, place, sealed.as_deref())?;
+            let values = personal(&self.keys, kind, place, sealed.as_deref(), recorded)?;
             parsed.values.extend(values);
         }
         Ok(parsed)
     }
 
-    /// Up to `limit` rows within reach, by id, after the id `after`.
+    /// Up to `limit` rows within reach, by id, after the id `after`; and whether there are more.
     ///
     /// # Errors
     ///
@@ -247,50 +315,93 @@ impl Store {
         reach: &Reach,
         after: Option<&str>,
         limit: usize,
+        by: By<'_>,
+    ) -> Result<(Vec<Row>, bool), StoreError> {
+        let mut rows = self.page(kind, reach, after, limit.saturating_add(1)).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let recorded = self.recorded(kind, &rows, Handled::Listed, by).await?;
+        let opened: Result<_, _> =
+            rows.iter().map(|row| self.opened(kind, row, &recorded)).collect();
+        Ok((opened?, more))
+    }
+
+    /// The same without what is sealed in them.
+    pub(super) async fn plain_rows(
+        &self,
+        kind: Kind,
+        reach: &Reach,
+        limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
+        self.page(kind, reach, None, limit).await?.iter().map(|row| parse(kind, row)).collect()
+    }
+
+    async fn page(
+        &self,
+        kind: Kind,
+        reach: &Reach,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<AnyRow>, StoreError> {
         let mut statement = select(kind, reach);
         statement.arguments.push(Some(after.unwrap_or_default().to_owned()));
         let place = statement.arguments.len();
         statement.text.push_str(&format!(" AND id > ${place} ORDER BY id LIMIT {limit}"));
-        let rows = statement.query().fetch_all(&self.pool).await?;
-        rows.iter().map(|row| self.opened(kind, row)).collect()
+        Ok(statement.query().fetch_all(&self.pool).await?)
     }
 
-    /// All versions of a row, oldest first, up to `limit` after the version `after`.
+    /// All versions of a row, oldest first, up to `limit` after the version `after`; and whether there are more.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub async fn history(
         &self,
-        table: &str,
-        id: &str,
+        (table, id): (&str, &str),
         after: i64,
         limit: usize,
-    ) -> Result<Vec<Version>, StoreError> {
+        by: By<'_>,
+    ) -> Result<(Vec<Version>, bool), StoreError> {
+        let more = limit.saturating_add(1);
         let text = format!(
             "SELECT version, at, by_client, content FROM row_history \
-             WHERE kind = $1 AND id = $2 AND version > $3 ORDER BY version LIMIT {limit}"
+             WHERE kind = $1 AND id = $2 AND version > $3 ORDER BY version LIMIT {more}"
         );
         let query =
             sqlx::query(AssertSqlSafe(text)).bind(table.to_owned()).bind(id.to_owned()).bind(after);
         let rows = query.fetch_all(&self.pool).await?;
-        let damaged = |_| StoreError::Damaged("row_history");
-        rows.iter()
-            .map(|row| {
-                let version: i64 = row.try_get("version")?;
-                let content: Option<String> = row.try_get("content")?;
-                let content = opened_content(&self.keys, (table, id, version), content)?;
-                Ok(Version {
-                    version,
-                    at: row.try_get("at")?,
-                    by: row.try_get("by_client")?,
-                    content: content
-                        .map(|text| serde_json::from_str(&text).map_err(damaged))
-                        .transpose()?,
-                })
-            })
-            .collect()
+        let more = rows.len() > limit;
+        let mut sealed = false;
+        for row in rows.iter().take(limit) {
+            sealed |=
+                row.try_get::<Option<String>, _>("content")?.is_some_and(|one| is_sealed(&one));
+        }
+        let recorded = match sealed {
+            true => self.trail.record(by, Handled::Past, [id]).await?,
+            false => Recorded::shown_to_nobody(),
+        };
+        let shown = rows.iter().take(limit);
+        let versions: Result<_, _> =
+            shown.map(|row| self.version(row, (table, id), &recorded)).collect();
+        Ok((versions?, more))
+    }
+
+    fn version(
+        &self,
+        row: &AnyRow,
+        (table, id): (&str, &str),
+        recorded: &Recorded,
+    ) -> Result<Version, StoreError> {
+        let version: i64 = row.try_get("version")?;
+        let content: Option<String> = row.try_get("content")?;
+        let content = opened_content(&self.keys, (table, id, version), content, recorded)?;
+        let content = content.map(|text| serde_json::from_str(&text)).transpose();
+        Ok(Version {
+            version,
+            at: row.try_get("at")?,
+            by: row.try_get("by_client")?,
+            content: content.map_err(|_| StoreError::Damaged("row_history"))?,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::StoreError;
 use crate::masters::{Kind, Values};
-use crate::personal::{DataKey, KeyBook};
+use crate::personal::{DataKey, KeyBook, Recorded};
 
 /// What a row's personal data is sealed under; none if it has none.
 pub(super) type Lock<'a> = Option<&'a DataKey>;
@@ -53,10 +53,11 @@ pub(super) fn personal(
     kind: Kind,
     (id, version): (&str, i64),
     sealed: Option<&str>,
+    recorded: &Recorded,
 ) -> Result<Values, StoreError> {
     let place = row_place(kind.table(), id, version);
     let text = match sealed {
-        Some(sealed) => opened_text(keys, (kind.table(), id), &place, sealed)?,
+        Some(sealed) => opened_text(keys, (kind.table(), id), &place, sealed, recorded)?,
         None => None,
     };
     let own = kind.fields().filter(|field| kind.seals(field));
@@ -82,16 +83,22 @@ pub(super) fn sealed_content(
     }
 }
 
+/// Whether the content of a version is sealed: an object's text begins with a brace, and base64 has none.
+pub(super) fn is_sealed(content: &str) -> bool {
+    !content.starts_with('{')
+}
+
 /// The same as it was before it was sealed; none after an erasure.
 pub(super) fn opened_content(
     keys: &KeyBook,
     (table, id, version): (&str, &str, i64),
     content: Option<String>,
+    recorded: &Recorded,
 ) -> Result<Option<String>, StoreError> {
     match content {
-        // An object's text begins with a brace, and base64 has none.
-        Some(content) if !content.starts_with('{') => {
-            opened_text(keys, (table, id), &history_place(table, id, version), &content)
+        Some(content) if is_sealed(&content) => {
+            let place = history_place(table, id, version);
+            opened_text(keys, (table, id), &place, &content, recorded)
         }
         plain => Ok(plain),
     }
@@ -102,12 +109,13 @@ pub(super) fn sealed_text(place: &str, text: &str, lock: &DataKey) -> Result<Str
 }
 
 /// A text that was sealed under the key of a row; none if that was destroyed. A database that was put back from an older copy
-/// holds such texts, which no key opens.
+/// holds such texts, which no key opens. [ACC-6]: the access log says who it is opened for.
 pub(super) fn opened_text(
     keys: &KeyBook,
     (table, id): (&str, &str),
     place: &str,
     sealed: &str,
+    _: &Recorded,
 ) -> Result<Option<String>, StoreError> {
     let subject = subject(table, id);
     match keys.key(&subject) {

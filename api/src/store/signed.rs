@@ -1,11 +1,14 @@
 //! Signed requests: kept with what they did, in its transaction.
 
 use serde_json::json;
+use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
+use sudare_ledger::access::Handled;
 use uuid::Uuid;
 
 use super::sealed::{Lock, opened_text, sealed_text};
 use super::{Change, Store, StoreError};
+use crate::personal::{By, Recorded};
 use crate::signed::Signed;
 
 /// A signed request as it is kept.
@@ -64,7 +67,8 @@ fn place(kind: &str, id: &str, own: &str) -> String {
 }
 
 impl Store {
-    /// Up to `limit` signed requests that made or changed a row, oldest first, after the id `after`.
+    /// Up to `limit` signed requests that made or changed a row, oldest first, after the id `after`; and whether there are more.
+    /// [ACC-6]: with what is sealed in them once that is recorded.
     ///
     /// # Errors
     ///
@@ -74,45 +78,67 @@ impl Store {
         (kind, id): (&str, &str),
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Evidence>, StoreError> {
+        by: By<'_>,
+    ) -> Result<(Vec<Evidence>, bool), StoreError> {
+        let more = limit.saturating_add(1);
         let text = format!(
-            "SELECT * FROM signed_request WHERE kind = $1 AND row_id = $2 AND id > $3 ORDER BY id LIMIT {limit}"
+            "SELECT * FROM signed_request WHERE kind = $1 AND row_id = $2 AND id > $3 ORDER BY id LIMIT {more}"
         );
         let query = sqlx::query(AssertSqlSafe(text))
             .bind(kind.to_owned())
             .bind(id.to_owned())
             .bind(after.unwrap_or_default().to_owned());
-        let rows = query.fetch_all(&self.pool).await?;
-        rows.iter()
-            .map(|row| {
-                let own: String = row.try_get("id")?;
-                let said: (String, String, String) =
-                    (row.try_get("base")?, row.try_get("signature")?, row.try_get("body")?);
-                let (base, signature, body) = match said {
-                    // No signature is empty: this one is sealed.
-                    (_, signature, body) if signature.is_empty() => {
-                        let text =
-                            opened_text(&self.keys, (kind, id), &place(kind, id, &own), &body);
-                        let text = text?.unwrap_or_else(|| r#"["", "", ""]"#.to_owned());
-                        serde_json::from_str(&text)
-                            .map_err(|_| StoreError::Damaged("signed_request"))?
-                    }
-                    said => said,
-                };
-                Ok(Evidence {
-                    id: own,
-                    at: row.try_get("at")?,
-                    by: row.try_get("by_client")?,
-                    signed: Signed {
-                        key_id: row.try_get("key_id")?,
-                        public_key: row.try_get("public_key")?,
-                        algorithm: row.try_get("algorithm")?,
-                        base,
-                        signature,
-                        body,
-                    },
-                })
-            })
-            .collect()
+        let mut rows = query.fetch_all(&self.pool).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let mut sealed = false;
+        for row in &rows {
+            sealed |= is_sealed(row)?;
+        }
+        let recorded = match sealed {
+            true => self.trail.record(by, Handled::Requests, [id]).await?,
+            false => Recorded::shown_to_nobody(),
+        };
+        let found: Result<_, _> =
+            rows.iter().map(|row| self.request(row, (kind, id), &recorded)).collect();
+        Ok((found?, more))
     }
+
+    fn request(
+        &self,
+        row: &AnyRow,
+        (kind, id): (&str, &str),
+        recorded: &Recorded,
+    ) -> Result<Evidence, StoreError> {
+        let own: String = row.try_get("id")?;
+        let said: (String, String, String) =
+            (row.try_get("base")?, row.try_get("signature")?, row.try_get("body")?);
+        let (base, signature, body) = match said {
+            (_, _, body) if is_sealed(row)? => {
+                let place = place(kind, id, &own);
+                let text = opened_text(&self.keys, (kind, id), &place, &body, recorded)?;
+                let text = text.unwrap_or_else(|| r#"["", "", ""]"#.to_owned());
+                serde_json::from_str(&text).map_err(|_| StoreError::Damaged("signed_request"))?
+            }
+            said => said,
+        };
+        Ok(Evidence {
+            id: own,
+            at: row.try_get("at")?,
+            by: row.try_get("by_client")?,
+            signed: Signed {
+                key_id: row.try_get("key_id")?,
+                public_key: row.try_get("public_key")?,
+                algorithm: row.try_get("algorithm")?,
+                base,
+                signature,
+                body,
+            },
+        })
+    }
+}
+
+/// Whether a request is sealed: no signature is empty.
+fn is_sealed(row: &AnyRow) -> Result<bool, StoreError> {
+    Ok(row.try_get::<String, _>("signature")?.is_empty())
 }

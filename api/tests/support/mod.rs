@@ -18,8 +18,8 @@ mod postgres;
 pub mod register;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -28,12 +28,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sudare_api::access::{Client, Role};
 use sudare_api::approvals::Deed;
+use sudare_api::flows::{Asking, Unanswered};
 use sudare_api::http::{Api, Peer, Setup};
 use sudare_api::masters::Kind;
-use sudare_api::personal::KeyBook;
+use sudare_api::personal::{AccessLog, KeyBook, Trail};
 use sudare_api::store::Store;
 use sudare_api::users::{UsersConfig, UsersOf};
 use sudare_crypto::derive::Seed;
+use sudare_ledger::access::Handling;
 use tower::ServiceExt;
 
 pub use postgres::Server;
@@ -85,10 +87,38 @@ pub fn postgres() -> Database {
 }
 
 /// An API with one client of each role, of the house and of another institution.
+/// An access log in memory.
+#[derive(Debug, Default)]
+pub struct Entries {
+    entries: Mutex<Vec<Handling>>,
+    /// Whether it takes no more, as if its disk was full.
+    pub full: AtomicBool,
+}
+
+impl AccessLog for Entries {
+    fn record(&self, handling: Handling) -> Asking<'_, ()> {
+        let full = self.full.load(Ordering::Relaxed);
+        if !full {
+            self.entries.lock().unwrap().push(handling);
+        }
+        Box::pin(async move {
+            if full { Err(Unanswered::Later("the disk is full".into())) } else { Ok(()) }
+        })
+    }
+}
+
+impl Entries {
+    /// What was recorded since this was asked last.
+    pub fn take(&self) -> Vec<Handling> {
+        std::mem::take(&mut *self.entries.lock().unwrap())
+    }
+}
+
 pub struct World {
     pub api: Api,
     pub store: Store,
     pub now: Arc<AtomicI64>,
+    pub trail: Arc<Entries>,
 }
 
 pub async fn world(database: &Database) -> World {
@@ -107,6 +137,21 @@ pub async fn world_of_clients(database: &Database, clients: Vec<Client>) -> Worl
 
 /// The same with another setup.
 pub async fn world_as(database: &Database, change: impl FnOnce(&mut Setup)) -> World {
+    let trail = Arc::new(Entries::default());
+    world_at(database, change, trail.clone(), Trail::of(trail)).await
+}
+
+/// A world that keeps no access log.
+pub async fn world_without_trail(database: &Database) -> World {
+    world_at(database, |_| (), Arc::default(), Trail::default()).await
+}
+
+async fn world_at(
+    database: &Database,
+    change: impl FnOnce(&mut Setup),
+    trail: Arc<Entries>,
+    log: Trail,
+) -> World {
     let store = database.open().await;
     let now = Arc::new(AtomicI64::new(1_767_225_600_000_000));
     let clock = Arc::clone(&now);
@@ -122,8 +167,10 @@ pub async fn world_as(database: &Database, change: impl FnOnce(&mut Setup)) -> W
         ..Setup::default()
     };
     change(&mut setup);
+    setup.trail = log;
+    let store = store.with_trail(setup.trail.clone());
     let api = Api::new(store.clone(), setup, clock).unwrap();
-    World { api, store, now }
+    World { api, store, now, trail }
 }
 
 /// The client of a role at an institution. Its certificate is any bytes: TLS has checked it before.

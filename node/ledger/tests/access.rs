@@ -19,13 +19,16 @@ use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{Encoded, Hash, NodeId, NodeKey};
 use sudare_disclosure::{Field, Fields};
 use sudare_ledger::access::{
-    AccessEntry, AccessError, AccessEvent, AccessLog, Desk, Grant, GrantId, LoggedEntry,
-    Revocation, Scope, Use, sha256,
+    AccessEntry, AccessError, AccessEvent, AccessLog, Desk, Grant, GrantId, Handled, Handling,
+    LoggedEntry, ROWS_MAX, Revocation, Scope, Use, row_hash, sha256,
 };
 use sudare_ledger::audit::{Instruction, Replay};
 use sudare_ledger::bundle::Bundle;
+use sudare_ledger::custodian::{self, Custodian};
 use sudare_ledger::kv::{MemoryKv, Tx};
 use sudare_ledger::messages::Reason;
+use sudare_ledger::registrar::{self, Registrar};
+use sudare_ledger::role::{Event, Machine, Moment};
 use sudare_ledger::tree::{MemoryTree, SignerName};
 
 #[test]
@@ -308,6 +311,75 @@ fn other_path() -> sudare_ledger::tree::InclusionProof {
     MemoryTree::from_leaves(&leaves).unwrap().inclusion(2, 3).unwrap()
 }
 
+/// A page of rows, read.
+fn page() -> Handling {
+    let rows: Vec<Hash> = (0..ROWS_MAX).map(|number| row_hash(&number.to_string())).collect();
+    Handling {
+        client: text("settlement desk"),
+        institution: text("broker-x"),
+        what: Handled::Listed,
+        reason: text("KYC-1"),
+        rows: rows.try_into().unwrap(),
+    }
+}
+
+/// Has a node record that page twice; the second answer, and what the node has then.
+fn recorded<M: Machine>(
+    machine: &M,
+    instruction: impl Fn() -> M::Instruction,
+) -> (String, MemoryKv) {
+    let (mut kv, mut answer) = (MemoryKv::default(), String::new());
+    for _ in 0..2 {
+        let tx = Tx::new(&kv);
+        let moment = Moment { now: NOW, entropy: [1; 32] };
+        let done = machine.handle(&tx, &moment, Event::Instruct(instruction())).unwrap();
+        answer = done.unwrap().to_string();
+        let writes = tx.into_writes();
+        kv.apply(writes);
+    }
+    (answer, kv)
+}
+
+#[test]
+fn who_handles_personal_data_stands_in_the_log_of_each_role_and_is_shown_to_who_knows_the_node() {
+    let handled = || Box::new(page());
+    let key = NodeKey::from_seed(&[5; 32]);
+    let seed = || sudare_crypto::derive::Seed([7; 32]);
+    let custodian = Custodian { network: network(), key: key.clone(), master: seed() };
+    let registrar = Registrar::new(network(), key.clone(), seed());
+    let logs = [custodian.access(), registrar.access()];
+    let (one, custodian) = recorded(&custodian, || custodian::Instruction::Handle(handled()));
+    let (other, registrar) = recorded(&registrar, || registrar::Instruction::Handle(handled()));
+    assert_eq!((one.as_str(), other.as_str()), ("1", "1"), "the entry's index");
+    let mut world = World::new(Fields::ALL);
+    for (log, kv) in logs.iter().zip([&custodian, &registrar]) {
+        let shown = log.prove(kv, &key, 1).unwrap().unwrap();
+        assert_eq!(shown.handled(key.id()), Ok(&page()));
+        assert!(shown.handled(reader().id()).is_err() && shown.disclosed(key.id()).is_err());
+        let mut granted = shown.clone();
+        let grant = world.grant(world.scope(Fields::ALL));
+        granted.grant = Some(signed(grant, &[1, 2]));
+        assert_eq!(granted.handled(key.id()), Err(AccessError::OtherUse));
+        let changes: [fn(&mut Handling); 5] = [
+            |handling| handling.client = text("another"),
+            |handling| handling.institution = text("house"),
+            |handling| handling.what = Handled::Read,
+            |handling| handling.reason = text("KYC-2"),
+            |handling| handling.rows = vec![row_hash("0")].try_into().unwrap(),
+        ];
+        for change in changes {
+            let mut changed = shown.clone();
+            let AccessEvent::Handled(handling) = &mut changed.entry.event else { unreachable!() };
+            change(handling);
+            assert!(changed.handled(key.id()).is_err());
+        }
+    }
+    assert_eq!(world.instruct(NOW, Instruction::Handle(handled())).as_deref(), Ok("1"));
+    assert_eq!(world.prove(1).verify(&desk(0, 2, &[1, 2])), Ok(()));
+    assert!(world.log()[1].is_about(&row_hash("199")) && !world.log()[0].is_about(&row_hash("0")));
+    assert!(!world.log()[1].is_about(&row_hash("200")));
+}
+
 #[test]
 fn what_is_recorded_has_one_encoding() {
     let mut world = World::new(Fields::ALL);
@@ -369,16 +441,69 @@ proptest! {
     }
 }
 
+fn vectors() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/access.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    let digits = value.as_str().unwrap();
+    let pair = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(pair).collect()
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().unwrap().clone()
+}
+
+/// The entry in a file, if it is one.
+fn shown(value: &Value) -> Option<LoggedEntry> {
+    match Bundle::parse(&bytes(value)) {
+        Ok(Bundle::Access(shown)) => Some(*shown),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+#[test]
+fn what_is_done_with_personal_data_is_as_the_specification_says_and_no_byte_of_it_can_be_changed() {
+    let vectors = vectors();
+    let known: Desk = decode(&bytes(&vectors["desk"]), "a desk").unwrap();
+    let custodian = NodeId(bytes(&vectors["custodian"]).try_into().unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    for case in list(&vectors["handled"]) {
+        let shown = shown(&case["file"]).unwrap();
+        let handling = shown.handled(custodian).unwrap();
+        assert!(shown.handled(known.reader).is_err() && shown.disclosed(custodian).is_err());
+        let said =
+            [handling.client.as_str(), handling.institution.as_str(), handling.reason.as_str()];
+        assert_eq!(
+            said.map(str::to_owned),
+            ["client", "institution", "reason"].map(|one| text(&case[one]))
+        );
+        assert_eq!(encode(&handling.what), [u8::try_from(case["what"].as_u64().unwrap()).unwrap()]);
+        let ids = list(&case["ids"]).into_iter();
+        let rows: Vec<Hash> = ids.map(|id| row_hash(id.as_str().unwrap())).collect();
+        assert_eq!(handling.rows.to_vec(), rows);
+        assert!(rows.iter().all(|row| shown.entry.event.is_about(row)));
+        let again = Bundle::Access(Box::new(shown.clone())).to_bytes();
+        assert_eq!(again, bytes(&case["file"]));
+    }
+    assert_eq!(list(&vectors["handled"]).len(), 8, "each kind");
+    let whole = bytes(&vectors["handled"][0]["file"]);
+    for at in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        let taken = match Bundle::parse(&flipped) {
+            Ok(Bundle::Access(shown)) => shown.handled(custodian).is_ok(),
+            Ok(_) | Err(_) => false,
+        };
+        assert!(!taken, "byte {at}");
+    }
+}
+
 #[test]
 fn accesses_are_those_of_the_specification() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/vectors/access.json");
-    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let bytes = |value: &Value| -> Vec<u8> {
-        let digits = value.as_str().unwrap();
-        let pair = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
-        (0..digits.len()).step_by(2).map(pair).collect()
-    };
-    let list = |value: &Value| value.as_array().unwrap().clone();
+    let vectors = vectors();
     let known: Desk = decode(&bytes(&vectors["desk"]), "a desk").unwrap();
     let grant: Grant = decode(&bytes(&vectors["grant"]), "a grant").unwrap();
     assert_eq!(grant.id().to_string(), vectors["grant_id"].as_str().unwrap());
@@ -401,7 +526,9 @@ fn accesses_are_those_of_the_specification() {
             AccessEvent::Used(id, what) => {
                 assert_eq!(AccessLog::record(&tx, at, id, what).unwrap(), Ok(number as u64));
             }
-            AccessEvent::Disclosed(_) => unreachable!("not in a regulator's log"),
+            AccessEvent::Disclosed(_) | AccessEvent::Handled(_) => {
+                unreachable!("not in this log")
+            }
         }
         let writes = tx.into_writes();
         kv.apply(writes);
@@ -409,10 +536,6 @@ fn accesses_are_those_of_the_specification() {
     }
     let root = log.checkpoint(&kv, &reader()).map(|signed| signed.unverified().root.to_string());
     assert_eq!(root.ok().as_deref(), vectors["root"].as_str(), "whoever signs it");
-    let shown = |value: &Value| match Bundle::parse(&bytes(value)) {
-        Ok(Bundle::Access(shown)) => Some(*shown),
-        _ => None,
-    };
     for file in list(&vectors["shown"]) {
         assert_eq!(shown(&file).unwrap().verify(&known), Ok(()));
         let again = Bundle::Access(Box::new(shown(&file).unwrap())).to_bytes();

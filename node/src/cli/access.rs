@@ -1,4 +1,4 @@
-//! `sudare access`: a node's log of what was read under grants, and how others watch it (specs/access.md).
+//! `sudare access`: a node's log of what was read, disclosed and done with personal data, and how others watch it (specs/access.md).
 
 mod watch;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use sudare_api::packet::CheckpointView;
 use sudare_crypto::NodeId;
 use sudare_ledger::access::{
-    AccessEntry, AccessEvent, Disclosure, LoggedEntry, Use, origin, sha256,
+    AccessEntry, AccessEvent, Disclosure, Handling, LoggedEntry, Use, origin, row_hash, sha256,
 };
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::tree::{Checkpoint, SignedCheckpoint};
@@ -26,7 +26,7 @@ use crate::operator::{OperatorAnswer, OperatorQuery, PeerAnswer, PeerQuery};
 /// `sudare access`.
 #[derive(Debug, Subcommand)]
 pub(super) enum AccessCommand {
-    /// Show a regulator's own access log: desks, grants, ends of grants, and what was read.
+    /// Show a node's own access log: desks, grants and what was read under them, what was disclosed, who handled personal data.
     Log(LogArgs),
     /// Fetch the checkpoint of a regulator's access log, and check that the log still has all that it had. A custodian may.
     Checkpoint(CheckpointArgs),
@@ -42,6 +42,9 @@ pub(super) enum AccessCommand {
     Opening(OpeningArgs),
 }
 
+/// How many rows of an entry people are shown; programs get all.
+const ROWS_SHOWN: usize = 3;
+
 /// Which entries.
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
@@ -50,6 +53,9 @@ pub(super) struct LogArgs {
     /// The first entry.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Only who handled the personal data of one row: its id in the API.
+    #[arg(long, value_name = "ID")]
+    row: Option<String>,
 }
 
 /// Whose checkpoint.
@@ -134,6 +140,7 @@ pub(super) async fn run(command: AccessCommand, output: &Output) -> Result<(), F
 async fn log(args: &LogArgs, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&args.node.config)?;
     let (mut lines, mut next) = (Vec::new(), args.from);
+    let row = args.row.as_deref().map(row_hash);
     loop {
         let OperatorAnswer::Access(page) = connection.query(&OperatorQuery::Access(next)).await?
         else {
@@ -143,7 +150,9 @@ async fn log(args: &LogArgs, output: &Output) -> Result<(), Failure> {
             break;
         }
         for entry in page {
-            lines.push(EntryLine::of(next, &entry));
+            if row.is_none_or(|row| entry.event.is_about(&row)) {
+                lines.push(EntryLine::of(next, &entry));
+            }
             next = next.saturating_add(1);
         }
     }
@@ -261,11 +270,48 @@ pub(super) struct EntryLine {
     grant: Option<String>,
     what: String,
     scope: Option<ScopeView>,
+    handling: Option<HandlingView>,
+}
+
+/// Who handles personal data, for people and programs.
+#[derive(Debug, Serialize)]
+struct HandlingView {
+    client: String,
+    institution: String,
+    what: String,
+    reason: Option<String>,
+    rows: Vec<String>,
+}
+
+impl HandlingView {
+    fn of(handling: &Handling) -> Self {
+        let Handling { client, institution, what, reason, rows } = handling;
+        Self {
+            client: client.to_string(),
+            institution: institution.to_string(),
+            what: what.to_string(),
+            reason: Some(reason.to_string()).filter(|reason| !reason.is_empty()),
+            rows: rows.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { client, institution, what, reason, rows } = self;
+        let why = reason.as_deref().unwrap_or("no reason said");
+        let mut text = format!("{what} by {client} of {institution}: {why}; ");
+        let shown: Vec<&str> = rows.iter().take(ROWS_SHOWN).map(String::as_str).collect();
+        text.push_str(&shown.join(", "));
+        let more = rows.len().saturating_sub(ROWS_SHOWN);
+        if more > 0 {
+            text.push_str(&format!(" and {more} more rows"));
+        }
+        text
+    }
 }
 
 impl EntryLine {
     pub(super) fn of(index: u64, entry: &AccessEntry) -> Self {
-        let mut scope = None;
+        let (mut scope, mut handling) = (None, None);
         let (event, grant, what) = match &entry.event {
             AccessEvent::Desk(signed) => {
                 let desk = &signed.desk;
@@ -297,9 +343,15 @@ impl EntryLine {
                 let what = format!("{what} of {account:?} to {recipient}: {why}; SHA-256 {file}");
                 ("disclosed", None, what)
             }
+            AccessEvent::Handled(what) => {
+                let view = HandlingView::of(what);
+                let text = view.text();
+                handling = Some(view);
+                ("personal data", None, text)
+            }
         };
         let grant = grant.map(|id| id.to_string());
-        Self { entry: index, at_ms: entry.at, event, grant, what, scope }
+        Self { entry: index, at_ms: entry.at, event, grant, what, scope, handling }
     }
 
     fn cells(&self) -> Vec<String> {

@@ -2,15 +2,18 @@
 
 use borsh::BorshDeserialize;
 use sudare_api::flows::{Asking, Erasing, Holding, Node, Unanswered};
+use sudare_api::personal::AccessLog;
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{Hash, NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
+use sudare_ledger::access::Handling;
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::custodian::{AccountState, Investor, TradeView};
-use sudare_ledger::messages::TradeId;
+use sudare_ledger::messages::{Reason, TradeId};
 use sudare_ledger::registrar::{HeldBy, Lines, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
+use sudare_ledger::{audit, custodian, registrar};
 use tokio::sync::watch;
 
 use crate::membership::Membership;
@@ -176,6 +179,18 @@ impl Node for Inside {
             let erasure = erasing.certificate(self.network, self.key.id()).ok_or_else(other)?;
             Ok(Bundle::Erasure(Box::new(erasure.sign(&self.key))).to_bytes())
         })
+    }
+}
+
+impl AccessLog for Inside {
+    fn record(&self, handling: Handling) -> Asking<'_, ()> {
+        let handling = Box::new(handling);
+        match self.role() {
+            Role::Custodian => self.instruct(encode(&custodian::Instruction::Handle(handling))),
+            Role::Registrar => self.instruct(encode(&registrar::Instruction::Handle(handling))),
+            Role::Regulator => self.instruct(encode(&audit::Instruction::Handle(handling))),
+            Role::Notary => Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) }),
+        }
     }
 }
 

@@ -11,6 +11,17 @@ from cases.common import Draw, Node, flip, hexed, point
 
 READER, WITNESS, CUSTODIAN = Node("regulator"), Node("witness"), Node("receiver")
 NOW = world.NOW
+ROWS = [f"0190{i:08x}7{i:03x}8{i:015x}" for i in range(access.ROWS_MAX)]
+HANDLINGS = [
+    ("settlement desk", "broker-x", access.MADE, "case:2027-14", ROWS[:2]),
+    ("user/0190aabbccdd7000800000000000000f", "house", access.CHANGED, "", ROWS[:1]),
+    ("token/desk-7", "broker-x", access.READ, "KYC-1", ROWS[:1]),
+    ("settlement desk", "broker-x", access.LISTED, "KYC-1", ROWS),
+    ("settlement desk", "broker-x", access.PAST, "KYC-1", ROWS[:1]),
+    ("settlement desk", "broker-x", access.REQUESTS, "KYC-1", ROWS[:1]),
+    ("登録係", "house", access.NAMED, "AGM-2027", ROWS[:3]),
+    ("second", "house", access.ERASED, "asked", ROWS[1:2]),
+]
 
 
 def accesses():
@@ -38,8 +49,9 @@ def accesses():
         access.disclosed(access.disclosure(world.ASSET, account, what, "Example Audit", "yearly audit", file))
         for what, file in ((access.TRANSFER, b"a"), (access.ACCOUNT, b"b"), (access.STATEMENT, b"c"))
     ]
-    own = [access.entry(NOW, event) for event in told]
-    handed = [_shown(CUSTODIAN, own, i, None) for i in range(3)]
+    done = [access.handled(access.handling(*one)) for one in HANDLINGS]
+    own = [access.entry(NOW, event) for event in told + done]
+    handed = [_shown(CUSTODIAN, own, i, None) for i in range(len(own))]
     for file in shown:
         access.verify(file, desk=desk)
     for file in handed:
@@ -49,9 +61,18 @@ def accesses():
         "later_desk": later.encode(), "grant": grant.encode(), "grant_id": grant.id(), "now": NOW,
         "entries": entries, "leaves": [tree.leaf_hash(one) for one in entries],
         "root": tree.root([tree.leaf_hash(one) for one in entries]),
-        "shown": shown, "disclosed": handed,
+        "shown": shown, "disclosed": handed[: len(told)],
+        "handled": [_handled(one, file) for one, file in zip(HANDLINGS, handed[len(told) :])],
         "refused": _refused(desk, grant, (aoki, baba, chiba), entries, shown, handed),
     })  # fmt: skip
+
+
+def _handled(handling, file):
+    client, institution, what, reason, rows = handling
+    hashes = [access.row_hash(one) for one in rows]
+    return {
+        "client": client, "institution": institution, "what": what, "reason": reason, "ids": rows, "rows": hashes, "file": file,
+    }  # fmt: skip
 
 
 def _shown(node, entries, index, grant, signers=None):
@@ -87,6 +108,9 @@ def _refused(desk, grant, officers, entries, shown, handed):
         ("cut short", shown[2][:-1]),
         ("a byte too many", shown[2] + b"\0"),
         ("the log of another node", handed[0]),
+        ("personal data in the log of another node", handed[-1]),
+        ("personal data handled in an unknown way", _shown(READER, [_odd()], 0, None)),
+        ("too many rows", _shown(READER, [_long()], 0, None)),
     ]
     for why, file in cases:
         try:
@@ -95,6 +119,21 @@ def _refused(desk, grant, officers, entries, shown, handed):
             continue
         raise AssertionError(f"not refused: {why}")
     return [{"why": why, "file": file} for why, file in cases]
+
+
+def _odd():
+    """An entry of a way to handle personal data that is none."""
+    return access.entry(NOW, access.handled(access.handling("c", "house", 8, "", ROWS[:1])))
+
+
+def _long():
+    """An entry of a row too many."""
+    made = access.handling("c", "house", access.MADE, "", ROWS)
+    hashes = b"".join(access.row_hash(one) for one in ROWS)
+    count = len(ROWS).to_bytes(2, "little")
+    assert made.endswith(count + hashes)
+    more = (len(ROWS) + 1).to_bytes(2, "little") + hashes + access.row_hash("f" * 32)
+    return access.entry(NOW, access.handled(made[: -len(count + hashes)] + more))
 
 
 def _changed_witness(entries):

@@ -11,7 +11,7 @@ mod users;
 use serde_json::{Map, Value, json};
 
 use super::deprecation::Deprecated;
-use super::manners::{KEY_MAX, PAGE};
+use super::manners::{KEY_MAX, PAGE, REASON_MAX};
 use super::problem::Problem;
 use crate::approvals::Deeds;
 use crate::masters::{Field, Form, Kind};
@@ -27,6 +27,21 @@ const ETAG: &str = "^\"v[1-9][0-9]{0,17}\"$";
 const CHANGED_UNLESS_ERASED: &[&str] =
     &["400", "403", "404", "409", "412", "413", "415", "422", "428"];
 const CHANGED: &[&str] = &["400", "403", "404", "412", "413", "415", "422", "428"];
+
+/// The operations that handle personal data.
+const RECORDED: &[&str] = &[
+    "createInvestor",
+    "readInvestor",
+    "listInvestor",
+    "historyInvestor",
+    "signaturesInvestor",
+    "updateInvestor",
+    "announceImport",
+    "putImportContent",
+    "signaturesImport",
+    "readRegister",
+    "decideApproval",
+];
 
 /// The document.
 pub(super) fn document(deeds: &Deeds, deprecated: &[Deprecated]) -> Value {
@@ -68,6 +83,7 @@ pub(super) fn document(deeds: &Deeds, deprecated: &[Deprecated]) -> Value {
         schemas.insert(format!("{}Row", kind.name()), row_schema(kind));
         paths.extend(paths_of(kind));
     }
+    mark_recorded(&mut paths);
     mark_deprecated(&mut paths, deprecated);
     json!({
         "openapi": "3.1.0",
@@ -89,6 +105,23 @@ pub(super) fn document(deeds: &Deeds, deprecated: &[Deprecated]) -> Value {
             },
         },
     })
+}
+
+/// [ACC-6]: they take a reason, and aren't done unless that is recorded.
+fn mark_recorded(paths: &mut Map<String, Value>) {
+    let recorded = |operation: &Value| {
+        let id = operation.get("operationId").and_then(Value::as_str);
+        id.is_some_and(|id| RECORDED.contains(&id))
+    };
+    let items = paths.values_mut().filter_map(Value::as_object_mut);
+    for operation in items.flat_map(Map::values_mut).filter(|operation| recorded(operation)) {
+        if let Some(Value::Array(parameters)) = operation.get_mut("parameters") {
+            parameters.push(reason_parameter());
+        }
+        if let Some(Value::Object(responses)) = operation.get_mut("responses") {
+            responses.insert("503".into(), reference("Problem503"));
+        }
+    }
 }
 
 fn mark_deprecated(paths: &mut Map<String, Value>, deprecated: &[Deprecated]) {
@@ -247,6 +280,15 @@ fn query_parameter(name: &str, schema: &Value) -> Value {
 
 fn header_parameter(name: &str, required: bool, schema: &Value) -> Value {
     json!({ "name": name, "in": "header", "required": required, "schema": schema })
+}
+
+fn reason_parameter() -> Value {
+    let schema = json!({
+        "type": "string",
+        "pattern": format!("^[0-9A-Za-z._/:#-]{{1,{REASON_MAX}}}$"),
+        "description": "Why personal data is handled, by a code or case number with nothing personal in it: it stands in the node's access log.",
+    });
+    header_parameter("Access-Reason", false, &schema)
 }
 
 fn key_parameter() -> Value {

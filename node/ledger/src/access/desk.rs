@@ -7,8 +7,8 @@ use sudare_crypto::encoding::{Version, encode};
 use sudare_crypto::{Hash, NodeId, NodeKey};
 
 use super::{
-    AccessEntry, AccessError, AccessEvent, DESK, Desk, Disclosure, Grant, GrantId, LoggedEntry,
-    REVOCATION, Revocation, SignedDesk, SignedGrant, Use, origin,
+    AccessEntry, AccessError, AccessEvent, DESK, Desk, Disclosure, Grant, GrantId, Handling,
+    LoggedEntry, REVOCATION, Revocation, SignedDesk, SignedGrant, Use, origin,
 };
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
 use crate::tree::{
@@ -142,6 +142,17 @@ impl AccessLog {
     /// [`StorageError`] if the store fails.
     pub fn disclose(tx: &Tx<'_>, now: u64, disclosure: Disclosure) -> Result<u64, StorageError> {
         append(tx, now, AccessEvent::Disclosed(disclosure))
+    }
+
+    /// Records that personal data is about to be handled; gives the entry's index.
+    ///
+    /// Enforces [ACC-6].
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store fails.
+    pub fn handle(tx: &Tx<'_>, now: u64, handling: Handling) -> Result<u64, StorageError> {
+        append(tx, now, AccessEvent::Handled(Box::new(handling)))
     }
 
     /// Who may give grants; none if that was never set.

@@ -5,7 +5,8 @@ use sudare_crypto::encoding::Version;
 use sudare_crypto::{Hash, NodeId};
 
 use super::{
-    AccessEntry, AccessError, AccessEvent, Desk, Disclosure, Grant, Scope, SignedGrant, Use,
+    AccessEntry, AccessError, AccessEvent, Desk, Disclosure, Grant, Handling, Scope, SignedGrant,
+    Use,
 };
 use crate::packet::node_log;
 use crate::tree::{CheckpointError, InclusionProof, LogKind, SignedCheckpoint, SignerName};
@@ -70,14 +71,31 @@ impl LoggedEntry {
     ///
     /// [`AccessError`]; [`AccessError::OtherUse`] if the entry is of something else.
     pub fn disclosed(&self, custodian: NodeId) -> Result<&Disclosure, AccessError> {
-        let origin = node_log(&self.checkpoint, custodian)?;
-        let checkpoint = self.checkpoint.open(&origin, &custodian)?;
-        self.path.verify(&self.entry.hash(), self.index, checkpoint.size, &checkpoint.root)?;
-        self.checkpoint.witnesses()?;
-        match (&self.grant, &self.entry.event) {
-            (None, AccessEvent::Disclosed(disclosure)) => Ok(disclosure),
+        match self.of(custodian)? {
+            AccessEvent::Disclosed(disclosure) => Ok(disclosure),
             _ => Err(AccessError::OtherUse),
         }
+    }
+
+    /// What was done with personal data, for somebody who knows the institution's node; nothing in the file is left unchecked.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`]; [`AccessError::OtherUse`] if the entry is of something else.
+    pub fn handled(&self, house: NodeId) -> Result<&Handling, AccessError> {
+        match self.of(house)? {
+            AccessEvent::Handled(handling) => Ok(handling),
+            _ => Err(AccessError::OtherUse),
+        }
+    }
+
+    /// The entry in a node's log without a desk. No grant comes with it, which nobody could check.
+    fn of(&self, node: NodeId) -> Result<&AccessEvent, AccessError> {
+        let origin = node_log(&self.checkpoint, node)?;
+        let checkpoint = self.checkpoint.open(&origin, &node)?;
+        self.path.verify(&self.entry.hash(), self.index, checkpoint.size, &checkpoint.root)?;
+        self.checkpoint.witnesses()?;
+        if self.grant.is_some() { Err(AccessError::OtherUse) } else { Ok(&self.entry.event) }
     }
 
     /// The right that the entry gives, if the grant holds at `now` and its desk's officers signed it. That it was not revoked

@@ -1,10 +1,11 @@
-//! Grants, and the logs of what is read under them and of what custodians disclose (specs/access.md).
+//! Grants, and the logs of what is read under them, of what custodians disclose, and of who handles personal data (specs/access.md).
 //!
 //! A read starts with a [`Grant`] that officers signed. What is to be read stands in the reader's access log before the reader
 //! gets the [`Permit`] without which nothing is read under a grant.
 
 mod desk;
 mod error;
+mod handling;
 mod logged;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -16,6 +17,7 @@ use sudare_disclosure::{AssetId, AssetTerms, Field, Fields};
 
 pub use desk::{AccessLog, GrantView};
 pub use error::AccessError;
+pub use handling::{Handled, Handling, ROWS_MAX, row_hash};
 pub use logged::{LoggedEntry, Permit, origin};
 
 use crate::tree::leaf_hash;
@@ -205,6 +207,8 @@ pub enum AccessEvent {
     Used(GrantId, Use),
     /// A custodian is about to hand something of a customer's to somebody.
     Disclosed(Disclosure),
+    /// Somebody is about to handle personal data in the institution's database.
+    Handled(Box<Handling>),
 }
 
 impl Desk {
@@ -360,6 +364,14 @@ impl Revocation {
     pub fn sign(grant: GrantId, officer: &OfficerKey) -> Self {
         let signature = officer.sign(REVOCATION, &encode(&grant));
         Self { grant, officer: officer.id(), signature }
+    }
+}
+
+impl AccessEvent {
+    /// Whether it says who handled the personal data of a row.
+    #[must_use]
+    pub fn is_about(&self, row: &Hash) -> bool {
+        matches!(self, Self::Handled(handling) if handling.rows.contains(row))
     }
 }
 

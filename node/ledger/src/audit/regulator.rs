@@ -7,7 +7,9 @@ use sudare_crypto::{Hash, NodeId, Text};
 use sudare_disclosure::{AssetId, DisclosureSecret, KeyPurpose};
 
 use super::AssetLog;
-use crate::access::{AccessError, AccessLog, GrantId, Revocation, SignedDesk, SignedGrant, Use};
+use crate::access::{
+    AccessError, AccessLog, GrantId, Handling, Revocation, SignedDesk, SignedGrant, Use,
+};
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
 use crate::messages::Reason;
 use crate::role::{Answer, Event, Machine, Moment, OUTBOX};
@@ -40,6 +42,8 @@ pub enum Instruction {
     RevokeGrant(Revocation),
     /// Records that something is about to be done under a grant; the answer is the entry's index in the access log.
     UseGrant(GrantId, Use),
+    /// Records that personal data is about to be handled; the answer is the entry's index in the access log.
+    Handle(Box<Handling>),
 }
 
 /// The result of a replay that found no fault.
@@ -260,6 +264,9 @@ impl Machine for Regulator {
             }
             Event::Instruct(Instruction::UseGrant(grant, what)) => {
                 answer(AccessLog::record(tx, moment.now, grant, what)?)
+            }
+            Event::Instruct(Instruction::Handle(handling)) => {
+                answer(Ok(AccessLog::handle(tx, moment.now, *handling)?))
             }
             Event::Message { .. } => Ok(Err(Reason::WrongRole)),
             Event::Delivered { number, .. } => {

@@ -23,7 +23,7 @@ use sudare_crypto::derive::Seed;
 use sudare_crypto::{Encoded, Hash, NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 
-use crate::access::{AccessLog, Disclosure};
+use crate::access::{AccessLog, Disclosure, Handling};
 use crate::kv::{Be, Kv, StorageError, Table, Tx};
 use crate::leg::{Leg, LegSalt};
 use crate::messages::{Message, Proposal, Reason, Settlement};
@@ -93,6 +93,8 @@ pub enum Instruction {
     Cancel(TradeKey),
     /// Records that something of a customer's is about to be handed out; the answer is the entry's index in the access log.
     Disclose(Box<Disclosure>),
+    /// Records that personal data is about to be handled; the answer is the entry's index in the access log.
+    Handle(Box<Handling>),
 }
 
 /// Work for the CPU pool.
@@ -247,6 +249,10 @@ impl Custodian {
             Instruction::Cancel(key) => self.cancel(step, &key),
             Instruction::Disclose(disclosure) => {
                 let index = AccessLog::disclose(step.tx, step.now, *disclosure)?;
+                Ok(text(&index.to_string()))
+            }
+            Instruction::Handle(handling) => {
+                let index = AccessLog::handle(step.tx, step.now, *handling)?;
                 Ok(text(&index.to_string()))
             }
         }

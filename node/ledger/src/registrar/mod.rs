@@ -32,7 +32,7 @@ use sudare_crypto::encoding::decode;
 use sudare_crypto::{Encoded, Hash, NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, DisclosureSecret, Fields, KeyPurpose, SignedTerms};
 
-use crate::access::{AccessLog, Disclosure};
+use crate::access::{AccessLog, Disclosure, Handling};
 use crate::kv::{Be, Kv, StorageError, Tx};
 use crate::messages::{Finalisation, Message, Reason, TradeId};
 use crate::role::{Answer, Event, JOBS, Lane, Machine, Moment, OUTBOX, due};
@@ -110,6 +110,8 @@ pub enum Instruction {
     Snapshot(AssetId),
     /// Records that something of an account's is about to be handed out; the answer is the entry's index in the access log.
     Disclose(Box<Disclosure>),
+    /// Records that personal data is about to be handled; the answer is the entry's index in the access log.
+    Handle(Box<Handling>),
 }
 
 /// Work for the CPU pool.
@@ -228,6 +230,10 @@ impl Registrar {
             Instruction::Snapshot(asset) => self.snapshot(tx, moment, asset),
             Instruction::Disclose(disclosure) => {
                 let index = AccessLog::disclose(tx, moment.now, *disclosure)?;
+                return Ok(text(&index.to_string()));
+            }
+            Instruction::Handle(handling) => {
+                let index = AccessLog::handle(tx, moment.now, *handling)?;
                 return Ok(text(&index.to_string()));
             }
         };

@@ -1,6 +1,6 @@
 //! Entries of an access log.
 
-use sudare_ledger::access::LoggedEntry;
+use sudare_ledger::access::{AccessEvent, LoggedEntry};
 
 use super::super::access::EntryLine;
 use super::super::grant::read_desk;
@@ -23,12 +23,16 @@ pub(super) fn verify(
             (desk.reader, what.to_owned())
         }
         (None, Some(node)) => {
-            shown.disclosed(node).map_err(|error| failed(&args.file, error))?;
+            let checked = match shown.entry.event {
+                AccessEvent::Handled(_) => shown.handled(node).map(drop),
+                _ => shown.disclosed(node).map(drop),
+            };
+            checked.map_err(|error| failed(&args.file, error))?;
             (node, "the entry under the log's checkpoint, the node's signature".to_owned())
         }
         _ => {
             return Err(Failure::Usage(
-                "an entry of an access log is verified with --desk FILE, the officers of its reader when the grant was given, or a custodian's or registrar's with --node ID".into(),
+                "an entry of an access log is verified with --desk FILE, the officers of its reader when the grant was given, or that of another node with --node ID".into(),
             ));
         }
     };

@@ -70,8 +70,9 @@ pub(super) struct VerifyArgs {
     /// Of an asset's checkpoint, a receipt or an audit: the asset's definition, as `asset define` or `checkpoint fetch` writes it.
     #[arg(long, value_name = "FILE")]
     core: Option<PathBuf>,
-    /// Of a receipt, of a custodian's access log's entry, of a checkpoint of a notary's or access log or evidence against it, of an
-    /// audit or the certificate of an erasure: the node whose word it must be, as 64 hexadecimal digits.
+    /// Of a receipt, of an access log's entry of what was disclosed or done with personal data, of a checkpoint of a notary's or
+    /// access log or evidence against it, of an audit or the certificate of an erasure: the node whose word it must be, as 64
+    /// hexadecimal digits.
     #[arg(long, value_name = "ID")]
     node: Option<String>,
     /// Of an entry of a regulator's access log: its desk, as `sudare grant desk` wrote it.

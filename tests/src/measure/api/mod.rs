@@ -53,7 +53,12 @@ fn add(part: &mut super::report::Part<'_>, did: &Did) {
     let [p50, p99] = [50, 99].map(|percent| percentile_ms(&did.registered, percent));
     part.value("register_p50_ms", p50, "ms", "request sent to answer read, half of them within");
     part.value("register_p99_ms", p99, "ms", "the same, 99 of 100 within");
-    part.value("read_rps", rate(&did.read), "1/s", "the same investors read: no write, no sync");
+    part.value(
+        "read_rps",
+        rate(&did.read),
+        "1/s",
+        "the same investors read: each in the node's access log, on disk, before it is answered",
+    );
     let what = "transfers: POST answered with 202, so checked and on disk";
     part.value("accept_rps", rate(&did.accepted), "1/s", what);
     part.value("accept_p99_ms", percentile_ms(&did.accepted, 99), "ms", "each, 99 of 100 within");
