@@ -57,6 +57,8 @@ pub const TARGETS: &[Target] = &[
     ("statement", |bytes| {
         matches!(Bundle::parse(bytes), Ok(Bundle::Statement(_))) && bundle(bytes)
     }),
+    ("sign-off", |bytes| matches!(Bundle::parse(bytes), Ok(Bundle::SignOff(_))) && bundle(bytes)),
+    ("what a message says", said),
     ("offer of a joint statement", one_encoding::<Offer>),
     ("answer to an offer", one_encoding::<Answer>),
     ("closing of an offer", one_encoding::<Closing>),
@@ -106,6 +108,11 @@ fn message(bytes: &[u8]) -> bool {
     let again = iso20022::Message::parse(parsed.message.to_xml().as_bytes());
     assert!(again.is_ok_and(|again| again.message == parsed.message), "two messages of one text");
     true
+}
+
+/// Whatever is read can be shown.
+fn said(bytes: &[u8]) -> bool {
+    iso20022::Message::parse(bytes).is_ok_and(|parsed| !parsed.message.said().values.is_empty())
 }
 
 fn table(bytes: &[u8]) -> bool {

@@ -57,7 +57,7 @@ impl<T: Content> Field for Vec<T> {
         if below.is_empty() {
             let read = |child: &Node| {
                 child.used.set(true);
-                T::read(child).map_err(|fault| fault.within(name))
+                T::read(child).map_err(|fault| fault.within(name).on_line(child.line))
             };
             return node.named(name).map(read).collect();
         }
@@ -68,7 +68,8 @@ impl<T: Content> Field for Vec<T> {
         }
         let Some(first) = first else { return Ok(Self::new()) };
         first.used.set(true);
-        Self::get(first, below).map_err(|fault| fault.within(name))
+        only_elements(first).map_err(|fault| fault.within(name).on_line(first.line))?;
+        Self::get(first, below).map_err(|fault| fault.within(name).on_line(first.line))
     }
 
     fn put(&self, node: &mut Node, path: &[&str]) {

@@ -3,8 +3,10 @@
 mod codec;
 mod events;
 mod holdings;
+pub mod ledger;
 mod parts;
 mod postings;
+mod said;
 mod settlement;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ pub use events::*;
 pub use holdings::*;
 pub use parts::*;
 pub use postings::*;
+pub use said::Said;
 pub use settlement::*;
 pub use values::{
     Amount, Bic, Code4, Country, Currency, DateTime, Decimal, Isin, Lei, Max35, Number,
@@ -142,13 +145,15 @@ impl Message {
     }
 
     fn of_document(root: &Node) -> Result<Parsed, Fault> {
+        let on_line = |fault: Fault| fault.on_line(root.line);
         if root.name != "Document" {
-            return Err(FaultKind::NotHandled.into());
+            return Err(on_line(FaultKind::NotHandled.into()));
         }
-        codec::only_elements(root)?;
+        codec::only_elements(root).map_err(on_line)?;
         let id = root.namespace.as_deref().and_then(|name| name.strip_prefix(NAMESPACE));
-        let message = Self::of_body(id.ok_or(FaultKind::NotHandled)?, root);
-        let message = message.map_err(|fault| fault.within("Document"))?;
+        let id = id.ok_or_else(|| on_line(FaultKind::NotHandled.into()))?;
+        let message = Self::of_body(id, root);
+        let message = message.map_err(|fault| on_line(fault.within("Document")))?;
         Ok(Parsed { message, unread: root.unused(UNREAD_MAX) })
     }
 
@@ -167,6 +172,8 @@ impl Message {
 pub struct Fault {
     /// Names of elements, innermost first.
     path: Vec<String>,
+    /// The line on which the element, or the one that lacks it, begins.
+    line: Option<usize>,
     /// What is wrong there.
     pub kind: FaultKind,
 }
@@ -219,12 +226,24 @@ pub enum FaultKind {
 
 impl Fault {
     fn at(kind: FaultKind, path: &[&str]) -> Self {
-        Self { path: path.iter().rev().map(|name| (*name).to_owned()).collect(), kind }
+        Self { path: path.iter().rev().map(|name| (*name).to_owned()).collect(), line: None, kind }
+    }
+
+    /// On the line of an element, unless one further in has said its own.
+    fn on_line(mut self, line: usize) -> Self {
+        self.line = self.line.or((line > 0).then_some(line));
+        self
     }
 
     fn within(mut self, name: &str) -> Self {
         self.path.push(name.to_owned());
         self
+    }
+
+    /// The line in the file, from 1, as far as it was read.
+    #[must_use]
+    pub const fn line(&self) -> Option<usize> {
+        self.line
     }
 
     /// Where it is, as `/Document/...`.
@@ -236,7 +255,7 @@ impl Fault {
 
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
-        Self { path: Vec::new(), kind }
+        Self { path: Vec::new(), line: None, kind }
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Node {
     pub children: Vec<Self>,
     /// Whether a value was made of it.
     pub used: Cell<bool>,
+    /// The line that it begins on, from 1; none if it wasn't read from a file.
+    pub line: usize,
 }
 
 impl Node {
@@ -126,28 +128,58 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Node, Fault> {
     config.expand_empty_elements = true;
     config.check_comments = true;
     let mut tree = Tree::default();
+    let mut lines = Lines { text, at: 0, line: 1 };
     loop {
-        let (namespace, event) = reader.read_resolved_event().map_err(not_xml)?;
-        match event {
-            Event::Start(start) => tree.open(namespace, &start)?,
-            Event::End(_) => tree.close()?,
-            Event::Text(text) => tree.text(&text.xml10_content())?,
-            Event::CData(text) => tree.text(&text.xml10_content())?,
-            Event::GeneralRef(reference) => tree.text(&resolve(&reference)?)?,
-            Event::Decl(declaration) => {
-                let version = declaration.xml_version().map_err(not_xml)?;
-                let encoding = declaration.encoding().transpose().map_err(not_xml)?;
-                let utf8 = encoding.is_none_or(|name| name.eq_ignore_ascii_case("utf-8"));
-                if !matches!(version, XmlVersion::Explicit1_0) || !utf8 {
-                    return Err(FaultKind::NotUtf8.into());
-                }
-            }
-            Event::DocType(_) => return Err(FaultKind::DocumentType.into()),
-            Event::PI(_) | Event::Comment(_) => (),
-            Event::Empty(_) => return Err(FaultKind::NotXml.into()),
-            Event::Eof => return tree.finish(),
+        // Where the event begins.
+        let line = lines.reach(reader.buffer_position());
+        tree.line = line;
+        let read = step(&mut reader, &mut tree);
+        if let Some(root) = read.map_err(|fault| fault.on_line(line))? {
+            return Ok(root);
         }
     }
+}
+
+/// Counts lines while a text is read.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    fn reach(&mut self, position: u64) -> usize {
+        let position = usize::try_from(position).unwrap_or(usize::MAX).min(self.text.len());
+        let passed = self.text.as_bytes().get(self.at..position).unwrap_or_default();
+        self.line = self.line.saturating_add(passed.iter().filter(|byte| **byte == b'\n').count());
+        self.at = position.max(self.at);
+        self.line
+    }
+}
+
+/// Takes one event; the root at the end.
+fn step(reader: &mut NsReader<&[u8]>, tree: &mut Tree) -> Result<Option<Node>, Fault> {
+    let (namespace, event) = reader.read_resolved_event().map_err(not_xml)?;
+    match event {
+        Event::Start(start) => tree.open(namespace, &start)?,
+        Event::End(_) => tree.close()?,
+        Event::Text(text) => tree.text(&text.xml10_content())?,
+        Event::CData(text) => tree.text(&text.xml10_content())?,
+        Event::GeneralRef(reference) => tree.text(&resolve(&reference)?)?,
+        Event::Decl(declaration) => {
+            let version = declaration.xml_version().map_err(not_xml)?;
+            let encoding = declaration.encoding().transpose().map_err(not_xml)?;
+            let utf8 = encoding.is_none_or(|name| name.eq_ignore_ascii_case("utf-8"));
+            if !matches!(version, XmlVersion::Explicit1_0) || !utf8 {
+                return Err(FaultKind::NotUtf8.into());
+            }
+        }
+        Event::DocType(_) => return Err(FaultKind::DocumentType.into()),
+        Event::PI(_) | Event::Comment(_) => (),
+        Event::Empty(_) => return Err(FaultKind::NotXml.into()),
+        Event::Eof => return std::mem::take(tree).finish().map(Some),
+    }
+    Ok(None)
 }
 
 /// Elements under way, outermost first, each with its namespace.
@@ -156,6 +188,8 @@ struct Tree {
     open: Vec<(Node, String)>,
     root: Option<Node>,
     elements: usize,
+    /// On which line the event begins that is taken.
+    line: usize,
 }
 
 impl Tree {
@@ -176,6 +210,7 @@ impl Tree {
         let mut node = Node::new(start.local_name().into_inner());
         let above = self.open.last().map_or("", |(_, namespace)| namespace);
         node.namespace = (above != namespace).then(|| namespace.clone());
+        node.line = self.line;
         let mut attributes = start.attributes();
         for attribute in attributes.by_ref() {
             let attribute = attribute.map_err(not_xml)?;

@@ -6,8 +6,9 @@ use super::input::{Declared, InputError, ROWS_MAX, is_name};
 use super::{Holding, Registered};
 use crate::iso20022::{
     Account, Balance, Basis, BasisType, Custody, CustodyBalance, CustodyFrequency,
-    CustodyFrequencyType, CustodyStatement, CustodySubAccount, Evidence, FaultKind, Max35, OwnId,
-    PageNumber, Pagination, Party, PartyId, Security, Update, UpdateType, When,
+    CustodyFrequencyType, CustodyStatement, CustodySubAccount, Evidence, FaultKind, Max35,
+    PageNumber, Pagination, Quantity, Security, Side, SubBalance, SubBalanceKind,
+    SubBalanceQuantity, SubBalanceType, Update, UpdateType, When, ledger,
 };
 
 /// Sub-accounts on a page.
@@ -28,15 +29,29 @@ pub struct Heading {
     pub decimals: BTreeMap<String, u8>,
 }
 
-/// The issuer of members' names.
-const ISSUER: &str = "SUDARE";
+/// A row with what is special about it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Held {
+    /// What is held.
+    pub holding: Holding,
+    /// Of it, what trades under way have locked.
+    pub locked: u64,
+    /// Whether the account is frozen, so that nothing of it can be delivered.
+    pub frozen: bool,
+}
+
+impl From<Holding> for Held {
+    fn from(holding: Holding) -> Self {
+        Self { holding, locked: 0, frozen: false }
+    }
+}
 
 /// Pages of a statement: accounts as sub-accounts in the order of their first row; on the first page, by asset, what all hold.
 ///
 /// # Errors
 ///
 /// If a name or number doesn't fit a message, or there are too many pages.
-pub fn write(heading: &Heading, rows: &[Holding]) -> Result<Vec<Custody>, FaultKind> {
+pub fn write(heading: &Heading, rows: &[Held]) -> Result<Vec<Custody>, FaultKind> {
     let decimals = |asset: &str| heading.decimals.get(asset).copied().unwrap_or(0);
     let balance = |asset: &str, units: u128| {
         Ok::<_, FaultKind>(CustodyBalance {
@@ -51,10 +66,12 @@ pub fn write(heading: &Heading, rows: &[Holding]) -> Result<Vec<Custody>, FaultK
     let mut sums: BTreeMap<&str, u128> = BTreeMap::new();
     let mut by_account: BTreeMap<&str, Vec<CustodyBalance>> = BTreeMap::new();
     for row in rows {
-        let sum = sums.entry(&row.asset).or_default();
-        *sum = sum.saturating_add(row.quantity.into());
-        let balances = by_account.entry(&row.account).or_default();
-        balances.push(balance(&row.asset, row.quantity.into())?);
+        let Holding { asset, account, quantity } = &row.holding;
+        let sum = sums.entry(asset).or_default();
+        *sum = sum.saturating_add(u128::from(*quantity));
+        let balances = by_account.entry(account).or_default();
+        let parts = parts(row, decimals(asset))?;
+        balances.push(CustodyBalance { parts, ..balance(asset, u128::from(*quantity))? });
     }
     let mut sub_accounts = Vec::new();
     for (account, balances) in by_account {
@@ -74,8 +91,8 @@ pub fn write(heading: &Heading, rows: &[Holding]) -> Result<Vec<Custody>, FaultK
         pages.push(Custody {
             pagination: Pagination { page, last: number == page_count },
             statement: details(heading, !rows.is_empty()),
-            owner: Some(member(&heading.owner)?),
-            servicer: Some(member(&heading.servicer)?),
+            owner: Some(ledger::party(heading.owner.as_str())?),
+            servicer: Some(ledger::party(heading.servicer.as_str())?),
             account: Some(Account { id: heading.owner.clone(), name: None }),
             balances: std::mem::take(&mut totals),
             sub_accounts: rest.by_ref().take(PAGE_ROWS).collect(),
@@ -98,16 +115,29 @@ fn details(heading: &Heading, activity: bool) -> CustodyStatement {
     }
 }
 
-fn member(name: &Max35) -> Result<Party, FaultKind> {
-    let id = OwnId { id: name.clone(), issuer: ISSUER.parse()?, scheme: None };
-    Ok(Party { id: PartyId::Own(id), lei: None })
+/// What of a balance is locked or frozen.
+fn parts(row: &Held, decimals: u8) -> Result<Vec<SubBalance>, FaultKind> {
+    let all = [
+        (SubBalanceKind::PendingDelivery, row.locked),
+        (SubBalanceKind::Blocked, if row.frozen { row.holding.quantity } else { 0 }),
+    ];
+    let some = all.into_iter().filter(|(_, units)| *units > 0);
+    let part = |(kind, units): (SubBalanceKind, u64)| {
+        Ok(SubBalance {
+            kind: SubBalanceType::Code(kind),
+            side: Some(Side::Long),
+            quantity: SubBalanceQuantity::Quantity(Quantity::of_atoms(units.into(), decimals)?),
+            details: None,
+        })
+    };
+    some.map(part).collect()
 }
 
 /// A custodian's part of a register.
 #[must_use]
-pub fn of_custodian(register: &[Registered], custodian: &str) -> Vec<Holding> {
+pub fn of_custodian(register: &[Registered], custodian: &str) -> Vec<Held> {
     let rows = register.iter().filter(|row| row.custodian == custodian);
-    rows.map(|row| row.holding.clone()).collect()
+    rows.map(|row| row.holding.clone().into()).collect()
 }
 
 /// The rows of a whole statement, and what it declares of the account as a whole.

@@ -314,11 +314,13 @@ fn a_statement_in_pages_says_what_the_register_does() {
     };
     let pages = statement::write(&heading, &rows).unwrap();
     assert_eq!(pages.len(), 1);
-    let many: Vec<Holding> =
-        (0..12_000).map(|number| holding("DJPY", &format!("I{number:05}"), number)).collect();
+    let many: Vec<statement::Held> = (0..12_000)
+        .map(|number| holding("DJPY", &format!("I{number:05}"), number).into())
+        .collect();
     let pages_of_many = statement::write(&heading, &many).unwrap();
     assert_eq!(pages_of_many.len(), 3);
     for (rows, pages) in [(rows, pages), (many, pages_of_many)] {
+        let rows: Vec<Holding> = rows.into_iter().map(|row| row.holding).collect();
         let mut back = Vec::new();
         for page in pages {
             let text = Message::Custody(Box::new(page)).to_xml();

@@ -116,6 +116,11 @@ impl<'a> Directory<'a> {
         self.assets.iter().map(|signed| &signed.terms)
     }
 
+    /// The same with their signatures.
+    pub(super) fn signed(&self) -> &[SignedTerms] {
+        &self.assets
+    }
+
     /// The terms of the asset with this code, or whose identity starts with it.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod grant;
 mod hops;
 mod keys;
 mod logging;
+mod message;
 mod network;
 mod output;
 mod packet;
@@ -132,6 +133,9 @@ enum Command {
     /// Compare the register with what custodians and partners say and the ledger proves; settle, sign and report the breaks.
     #[command(subcommand)]
     Reconcile(reconcile::ReconcileCommand),
+    /// Read and write ISO 20022 messages: statements, statuses, confirmations, record dates.
+    #[command(subcommand)]
+    Message(message::MessageCommand),
     /// Recover a custodian's notes from its seeds and the registrar's copy.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -273,6 +277,7 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(&args, output),
         Command::Statement(command) => statement::run(command, output).await,
         Command::Reconcile(command) => reconcile::run(command, output).await,
+        Command::Message(command) => message::run(command, output).await,
         Command::Keys(command) => keys::run(command, output).await,
     }
 }

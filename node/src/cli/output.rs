@@ -36,6 +36,11 @@ impl Output {
         }
     }
 
+    /// Prints a file's text as it is.
+    pub fn file(&self, text: &str) {
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+
     /// Prints `rows` as JSON, or else as a table.
     pub fn rows<T: Serialize>(
         &self,

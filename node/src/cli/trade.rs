@@ -316,7 +316,10 @@ async fn submit(
 }
 
 /// The trades with an id at the connection's custodian.
-pub(super) async fn find(connection: &Connection, id: &str) -> Result<Vec<TradeView>, Failure> {
+pub(in crate::cli) async fn find(
+    connection: &Connection,
+    id: &str,
+) -> Result<Vec<TradeView>, Failure> {
     trades(connection, &OperatorQuery::Trade(text(id, "a trade id")?)).await
 }
 

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sudare_api::iso20022::{Custody, FaultKind, Message, When};
+use sudare_api::reconciliation::statement::Held;
 use sudare_api::reconciliation::{
     EarlierReport, Holding, Pending, Registered, Report, input, page, pdf, statement, to_csv, xlsx,
 };
@@ -129,15 +130,15 @@ pub(super) fn write(
         (WORKBOOK.to_owned(), workbook),
         (BREAKS.to_owned(), to_csv(report).into_bytes()),
     ];
-    for view in &report.views {
+    for (place, view) in report.views.iter().enumerate() {
         let rows = statement::of_custodian(register, &view.name);
         if rows.is_empty() {
             continue;
         }
         let pages = statements(report, &view.name, &rows, decimals);
+        let own = file_name(&view.name, place.saturating_add(1));
         for (place, page) in pages.map_err(|error| bad(folder, error))?.into_iter().enumerate() {
-            let name =
-                format!("{PART}{}-{:04}{PART_END}", file_name(&view.name), place.saturating_add(1));
+            let name = format!("{PART}{own}-{:04}{PART_END}", place.saturating_add(1));
             contents.push((name, Message::Custody(Box::new(page)).to_xml().into_bytes()));
         }
     }
@@ -150,7 +151,7 @@ pub(super) fn write(
 fn statements(
     report: &Report,
     custodian: &str,
-    rows: &[Holding],
+    rows: &[Held],
     decimals: &BTreeMap<String, u8>,
 ) -> Result<Vec<Custody>, FaultKind> {
     let heading = statement::Heading {
@@ -169,10 +170,15 @@ pub(super) fn is_written(name: &str) -> bool {
         || (name.starts_with(PART) && name.ends_with(PART_END))
 }
 
-/// A member's name as part of a file's: what isn't a letter, digit or hyphen becomes an underscore.
-fn file_name(name: &str) -> String {
+/// A member's name as part of a file's. What isn't a letter, digit or hyphen becomes an underscore; then the view's number tells
+/// it from another name of the same length.
+fn file_name(name: &str, number: usize) -> String {
     let safe = |char: char| char.is_ascii_alphanumeric() || char == '-';
-    name.chars().map(|char| if safe(char) { char } else { '_' }).collect()
+    if name.chars().all(safe) {
+        return name.to_owned();
+    }
+    let name: String = name.chars().map(|char| if safe(char) { char } else { '_' }).collect();
+    format!("{name}{number}")
 }
 
 pub(super) fn bad(file: &Path, error: impl std::fmt::Display) -> Failure {
