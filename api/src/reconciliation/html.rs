@@ -6,12 +6,15 @@ use super::report::{Break, BreakKind, Bucket, COLUMNS, Day, Report, State, cells
 
 /// How many breaks the page lists; the CSV has all.
 const ROWS_MAX: usize = 1_000;
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}\
-    h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem}table{border-collapse:collapse;width:100%;font-size:.85rem}\
-    th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #d5d9de;vertical-align:top;overflow-wrap:anywhere}\
-    .n{text-align:right;font-variant-numeric:tabular-nums}.no{color:#b00020}.verdict{font-size:1.2rem;font-weight:700}\
+const STYLE: &str = "body{font:16px/1.5 system-ui,'Hiragino Sans','Yu Gothic','Noto Sans CJK JP','Noto Sans JP',sans-serif;max-width:96rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}\
+    h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem}.t{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.85rem}\
+    th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #d5d9de;vertical-align:top;white-space:nowrap}\
+    .w{white-space:normal;overflow-wrap:anywhere;min-width:9rem}.n{text-align:right;font-variant-numeric:tabular-nums}\
+    .no{color:#b00020}.verdict{font-size:1.2rem;font-weight:700}\
     figure{display:inline-block;width:31%;min-width:18rem;margin:0 1% 1rem 0;vertical-align:top}figcaption{font-weight:600}\
-    svg{width:100%;height:auto;font:12px system-ui,sans-serif}code{overflow-wrap:anywhere}";
+    svg{width:100%;height:auto;font:12px system-ui,sans-serif}code{overflow-wrap:anywhere}\
+    @media print{@page{size:A4 landscape;margin:10mm}body{margin:0;max-width:none;font-size:11px}.t{overflow:visible}\
+    th,td{white-space:normal;overflow-wrap:anywhere;padding:.15rem .3rem}.n{white-space:nowrap}thead{display:table-header-group}tr,figure{break-inside:avoid}}";
 
 /// Text with the characters that HTML would act on replaced.
 struct Safe<'a>(&'a str);
@@ -100,7 +103,9 @@ fn bars(page: &mut String, title: &str, rows: &[(&str, usize)]) {
     for (place, (name, value)) in rows.iter().enumerate() {
         let top = place.saturating_mul(LINE);
         let text = top.saturating_add(15);
+        // Nothing and next to nothing are told apart.
         let wide = value.saturating_mul(WIDTH.saturating_sub(LEFT).saturating_sub(50)) / most;
+        let wide = wide.max((*value).min(2));
         let end = LEFT.saturating_add(wide).saturating_add(5);
         let _ = write!(
             page,
@@ -127,6 +132,7 @@ fn trend(page: &mut String, days: &[Day]) {
     );
     for (place, day) in days.iter().enumerate() {
         let high = day.counts.open.saturating_mul(100) / most;
+        let high = high.max(day.counts.open.min(2));
         let _ = write!(
             page,
             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{high}\" fill=\"#b34700\"><title>{}: {}</title></rect>",
@@ -150,13 +156,13 @@ fn trend(page: &mut String, days: &[Day]) {
 
 fn totals(page: &mut String, report: &Report) {
     page.push_str(
-        "<h2>Totals</h2>\n<table><tr><th>Asset<th class=\"n\">Register<th class=\"n\">Proved<th>By\
-         <th class=\"n\">Differences, gross<th class=\"n\">net</tr>\n",
+        "<h2>Totals</h2>\n<div class=\"t\"><table><thead><tr><th>Asset<th class=\"n\">Register<th class=\"n\">Proved<th>By\
+         <th class=\"n\">Differences, gross<th class=\"n\">net</tr></thead>\n",
     );
     for row in &report.totals {
         let _ = writeln!(
             page,
-            "<tr><td>{}<td class=\"n\">{}<td class=\"n\">{}<td>{}<td class=\"n\">{}<td class=\"n\">{}</tr>",
+            "<tr><td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"w\">{}<td class=\"n\">{}<td class=\"n\">{}</tr>",
             Safe(&row.asset),
             Safe(&row.register),
             Safe(row.proven.as_deref().unwrap_or("not asked")),
@@ -165,13 +171,13 @@ fn totals(page: &mut String, report: &Report) {
             Safe(&row.net_difference)
         );
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
 }
 
 fn views(page: &mut String, report: &Report) {
     page.push_str(
-        "<h2>Views</h2>\n<table><tr><th>Of<th class=\"n\">Rows<th class=\"n\">Compared<th class=\"n\">The same\
-         <th class=\"n\">Within tolerance<th class=\"n\">Open<th class=\"n\">Explained<th class=\"n\">Accepted</tr>\n",
+        "<h2>Views</h2>\n<div class=\"t\"><table><thead><tr><th>Of<th class=\"n\">Rows<th class=\"n\">Compared<th class=\"n\">The same\
+         <th class=\"n\">Within tolerance<th class=\"n\">Open<th class=\"n\">Explained<th class=\"n\">Accepted</tr></thead>\n",
     );
     for view in &report.views {
         let _ = write!(page, "<tr><td>{}", Safe(&view.name));
@@ -189,7 +195,7 @@ fn views(page: &mut String, report: &Report) {
         }
         page.push_str("</tr>\n");
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
 }
 
 fn breaks(page: &mut String, report: &Report) {
@@ -201,25 +207,37 @@ fn breaks(page: &mut String, report: &Report) {
             "<p>The first {ROWS_MAX}; <code>breaks.csv</code> has {hidden} more.</p>"
         );
     }
-    page.push_str("<table><tr>");
+    page.push_str("<div class=\"t\"><table><thead><tr>");
     for column in COLUMNS {
-        let _ = write!(page, "<th>{}", Safe(column));
+        let _ = write!(page, "<th{}>{}", class(column), Safe(column));
     }
-    page.push_str("</tr>\n");
+    page.push_str("</tr></thead>\n");
     for one in report.breaks.iter().take(ROWS_MAX) {
         page.push_str("<tr>");
-        for cell in cells(one) {
-            let _ = write!(page, "<td>{}", Safe(&cell));
+        for (place, cell) in cells(one).iter().enumerate() {
+            let column = COLUMNS.get(place).copied().unwrap_or_default();
+            let _ = write!(page, "<td{}>{}", class(column), Safe(cell));
         }
         page.push_str("</tr>\n");
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
+}
+
+/// Numbers stand at the right and whole; what may be long goes on in another line.
+fn class(column: &str) -> &'static str {
+    match column {
+        "register" | "said" | "difference" | "row" | "age" => " class=\"n\"",
+        "id" | "note" => " class=\"w\"",
+        _ => "",
+    }
 }
 
 fn sources(page: &mut String, report: &Report) {
-    page.push_str("<h2>Files</h2>\n<table><tr><th>Read as<th>SHA-256</tr>\n");
+    page.push_str(
+        "<h2>Files</h2>\n<div class=\"t\"><table><thead><tr><th>Read as<th>SHA-256</tr></thead>\n",
+    );
     for (name, hash) in &report.sources {
         let _ = writeln!(page, "<tr><td>{}<td><code>{}</code></tr>", Safe(name), Safe(hash));
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
 }

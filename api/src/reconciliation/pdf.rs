@@ -30,10 +30,14 @@ const BREAKS: [(u16, u16); 14] = [
     (144, 6),
     (151, 10),
     (162, 4),
-    (167, 5),
-    (173, 9),
-    (183, 36),
+    (167, 6),
+    (174, 9),
+    (184, 36),
 ];
+/// Of these the numbers, which stand at the right.
+const NUMBERS: [usize; 5] = [5, 6, 7, 8, 10];
+/// The whole width, in half-width characters.
+const ALL: u16 = 220;
 
 /// The document.
 #[must_use]
@@ -43,7 +47,7 @@ pub fn document(report: &Report, hash: &str) -> Vec<u8> {
     charts(&mut pages, report);
     totals(&mut pages, report);
     breaks(&mut pages, report);
-    pages.finish(&format!("Reconciliation as of {}", report.as_of))
+    pages.finish(&format!("Reconciliation as of {}", report.as_of), hash)
 }
 
 /// Pages under way.
@@ -76,7 +80,11 @@ impl Pages {
         const LENGTH: usize = 300;
         self.line(SIZE, &[(0, 20, name), (110, 20, &value.to_string())]);
         let top = HEIGHT.saturating_sub(MARGIN).saturating_sub(self.at);
-        let wide = value.saturating_mul(LENGTH) / most.max(1);
+        if value == 0 {
+            return;
+        }
+        // Nothing and next to nothing are told apart.
+        let wide = (value.saturating_mul(LENGTH) / most.max(1)).max(2);
         let wide = u16::try_from(wide).unwrap_or(u16::MAX);
         let left = MARGIN.saturating_add(75);
         let content = self.content.get_or_insert_with(Content::new);
@@ -90,10 +98,15 @@ impl Pages {
         self.at = self.at.saturating_add(LINE / 2);
     }
 
+    /// Whether this page has room.
+    fn has_room(&self, height: u16) -> bool {
+        let room = HEIGHT.saturating_sub(MARGIN.saturating_mul(2));
+        self.at.saturating_add(height) <= room
+    }
+
     /// Begins a page if this one has no room.
     fn reserve(&mut self, height: u16) {
-        let room = HEIGHT.saturating_sub(MARGIN.saturating_mul(2));
-        if self.at.saturating_add(height) > room {
+        if !self.has_room(height) {
             self.turn();
         }
         self.at = self.at.saturating_add(height);
@@ -106,8 +119,13 @@ impl Pages {
         self.at = 0;
     }
 
-    fn finish(mut self, title: &str) -> Vec<u8> {
+    fn finish(mut self, title: &str, hash: &str) -> Vec<u8> {
         self.turn();
+        let count = self.done.len();
+        for (place, page) in self.done.iter_mut().enumerate() {
+            let number = place.saturating_add(1);
+            page.extend(foot(&format!("{title}, page {number} of {count}; report.json {hash}")));
+        }
         let mut pdf = Pdf::new();
         let mut next = Ref::new(1);
         let (catalog, tree, info) = (next.bump(), next.bump(), next.bump());
@@ -130,6 +148,17 @@ impl Pages {
         pdf.pages(tree).kids(kids).count(count);
         pdf.finish()
     }
+}
+
+/// What stands below every page, so that one that went astray is known.
+fn foot(text: &str) -> Vec<u8> {
+    let mut content = Content::new();
+    content.begin_text();
+    content.set_font(FONT, f32::from(SIZE));
+    content.next_line(MARGIN.into(), f32::from(MARGIN / 2));
+    content.show(Str(&encode(text, ALL.into())));
+    content.end_text();
+    [b"\n".to_vec(), content.finish().to_vec()].concat()
 }
 
 fn font(pdf: &mut Pdf, font: Ref, cid_font: Ref, descriptor: Ref) {
@@ -168,7 +197,6 @@ fn encode(text: &str, length: usize) -> Vec<u8> {
 }
 
 fn head(pages: &mut Pages, report: &Report, hash: &str) {
-    const ALL: u16 = 220;
     let counts = &report.counts;
     let title = format!("Reconciliation of the register as of {}", report.as_of);
     pages.reserve(LINE);
@@ -211,21 +239,24 @@ fn charts(pages: &mut Pages, report: &Report) {
 }
 
 fn totals(pages: &mut Pages, report: &Report) {
-    let columns = [0u16, 40, 64, 88, 150, 175];
-    let mut row = |cells: [&str; 6]| {
-        let mut texts = Vec::new();
-        for (place, column) in columns.iter().enumerate() {
-            let end = columns.get(place.saturating_add(1)).copied().unwrap_or(220);
-            let length = end.saturating_sub(*column).saturating_sub(1);
-            texts.push((*column, length, cells.get(place).copied().unwrap_or_default()));
+    let row = |pages: &mut Pages, cells: [&str; 5]| {
+        let mut texts = vec![(0u16, 39, cells.first().copied().unwrap_or_default().to_owned())];
+        for (place, cell) in cells.iter().enumerate().skip(1) {
+            let column = u16::try_from(place).unwrap_or(0).saturating_mul(44).saturating_sub(4);
+            texts.push((column, 40, format!("{cell:>40}")));
         }
+        let texts: Vec<_> =
+            texts.iter().map(|(at, length, text)| (*at, *length, &**text)).collect();
         pages.line(SIZE, &texts);
     };
-    row(["Asset", "Register", "Proved", "By", "Differences, gross", "net"]);
+    row(pages, ["Asset", "Register", "Proved", "Differences, gross", "net"]);
     for one in &report.totals {
         let proven = one.proven.as_deref().unwrap_or("not asked");
-        let by = one.proven_by.as_deref().unwrap_or_default();
-        row([&one.asset, &one.register, proven, by, &one.gross_difference, &one.net_difference]);
+        row(pages, [&one.asset, &one.register, proven, &one.gross_difference, &one.net_difference]);
+        // By what may be long: a line of its own.
+        if let Some(by) = &one.proven_by {
+            pages.line(SIZE, &[(4, ALL.saturating_sub(4), &format!("proved by {by}"))]);
+        }
     }
     pages.gap();
 }
@@ -234,12 +265,20 @@ fn breaks(pages: &mut Pages, report: &Report) {
     let row = |pages: &mut Pages, cells: &[&str]| {
         let mut texts = Vec::new();
         for (place, (column, length)) in BREAKS.iter().enumerate() {
-            texts.push((*column, *length, cells.get(place).copied().unwrap_or_default()));
+            let cell = cells.get(place).copied().unwrap_or_default();
+            let width = if NUMBERS.contains(&place) { usize::from(*length) } else { 0 };
+            texts.push((*column, *length, format!("{cell:>width$}")));
         }
+        let texts: Vec<_> =
+            texts.iter().map(|(at, length, text)| (*at, *length, &**text)).collect();
         pages.line(SIZE, &texts);
     };
     row(pages, &COLUMNS);
     for one in report.breaks.iter().take(ROWS_MAX) {
+        // Every page says what its columns are.
+        if !pages.has_room(LINE) {
+            row(pages, &COLUMNS);
+        }
         row(pages, &cells(one).each_ref().map(String::as_str));
     }
     let hidden = report.breaks.len().saturating_sub(ROWS_MAX);
