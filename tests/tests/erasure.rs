@@ -272,6 +272,55 @@ fn needles() -> Needles {
     needles
 }
 
+/// Who handled the person's data stands in the node's access log, which a peer watches; an entry is shown to somebody who has a file
+/// and the node's id.
+fn logged(house: &House, id: &str, others: &[String]) {
+    let network = &house.served.network;
+    let says = |line: &str| network.place.says(line);
+    let at = |name: &str| format!("-c {}", network.config(name).display());
+    let log =
+        |row: &str| says(&format!("access log {} --row {row} -o json", at(HOUSE))).well().json();
+    let entries = log(id);
+    let entries = entries.as_array().unwrap();
+    let handled: Vec<&Value> = entries.iter().map(|entry| &entry["handling"]).collect();
+    let what: BTreeSet<&str> =
+        handled.iter().map(|handling| handling["what"].as_str().unwrap()).collect();
+    assert_eq!(
+        what,
+        BTreeSet::from(["made", "read", "listed", "changed", "history read", "erased"])
+    );
+    for handling in &handled {
+        let who = if handling["what"] == "erased" { "second" } else { "clerk" };
+        assert_eq!(
+            (&handling["client"], &handling["institution"], &handling["reason"]),
+            (&json!(who), &json!(HOUSE), &json!(REASON))
+        );
+    }
+    let said = says(&format!("access log {}", at(HOUSE))).well().out;
+    assert!(said.contains(&format!("made by clerk of {HOUSE}: {REASON}; ")), "{said}");
+    // The one who signed said nothing of why; a file's rows are its client's.
+    for (other, who) in [(&others[0], "signer"), (&others[1], "clerk")] {
+        let entries = log(other);
+        assert_eq!(
+            (&entries[0]["handling"]["what"], &entries[0]["handling"]["client"]),
+            (&json!("made"), &json!(who))
+        );
+    }
+
+    let index = entries.last().unwrap()["entry"].as_u64().unwrap();
+    let _ = says(&format!("access prove {} --entry {index} --out erased.entry", at(HOUSE))).well();
+    let node = network.member(HOUSE).id.to_string();
+    let shown = says(&format!("verify erased.entry --node {node}")).well().out;
+    assert!(shown.contains(&format!("erased by second of {HOUSE}: {REASON}")), "{shown}");
+    let other = network.member("custodian-b").id.to_string();
+    let _ = says(&format!("verify erased.entry --node {other}")).badly(1, &[]);
+    let all = says(&format!("access log {} -o json", at(HOUSE))).well().json();
+    for (name, size) in [(HOUSE, all.as_array().unwrap().len()), ("registrar", 0)] {
+        let watched = says(&format!("access watch {} --of {name}", at("custodian-b"))).well().out;
+        assert!(watched.contains(&format!("{size} entries, ")), "{watched}");
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(done.success());
@@ -348,6 +397,8 @@ async fn erased_from(database: Option<(&str, &Path)>) {
     let verify = ["verify", file.to_str().unwrap(), "--node", &node, "-o", "json"];
     let shown = house.served.network.place.sudare(verify).well().json();
     assert_eq!((&shown["row"], &shown["accounts"]), (&json!(id), &json!(1)), "{shown}");
+
+    logged(&house, id, &others);
 
     // What the ledger proves is proven as before.
     let regulator = house.served.network.config("regulator");
