@@ -112,9 +112,6 @@ async fn an_issue_is_kept_once_proposed_to_its_custodians_and_ends_as_the_ledger
             (twice.problem(), &twice.body["errors"][0]["pointer"]),
             ("invalid", &json!("/reference"))
         );
-        let cancel = format!("/v1/operations/{id}/cancellation");
-        let cancelled = office.world.post(REGISTRAR, &cancel, "c", &json!({})).await;
-        assert_eq!(cancelled.problem(), "impossible");
         // Its custodians have ten minutes.
         office.node.advance(10 * 60 * 1000);
         let ended = office.until(&id, "refused").await;
@@ -143,6 +140,31 @@ async fn a_redemption_is_permitted_once_and_waits_for_its_custodian() {
             (twice.problem(), &twice.body["errors"][0]["pointer"]),
             ("invalid", &json!("/trade_id"))
         );
+    }
+}
+
+/// [FLOW-8]
+#[tokio::test]
+async fn an_issue_and_a_permission_that_nobody_has_taken_are_cancelled_at_once_and_may_be_given_anew()
+ {
+    for database in databases() {
+        let office = Office::new(&database).await;
+        for (flow, name) in [(ISSUE, "I-1"), (PERMISSION, "R-1")] {
+            let body = body_of(flow, name);
+            let id = office.instruct(flow, name, &body).await;
+            office.until(&id, "matching").await;
+            let cancel = format!("/v1/operations/{id}/cancellation");
+            let asked =
+                office.world.post(REGISTRAR, &cancel, &format!("c-{name}"), &json!({})).await;
+            assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
+            let ended = office.until(&id, "refused").await;
+            assert_eq!((&ended["reason"], &ended["ended"]), (&json!("cancelled"), &json!(true)));
+            // Messages are about the sides of trades.
+            let path = format!("/v1/operations/{id}/messages/status");
+            assert_eq!(office.world.get(REGISTRAR, &path).await.problem(), "impossible");
+        }
+        let again = office.instruct(PERMISSION, "again", &body_of(PERMISSION, "R-1")).await;
+        office.until(&again, "matching").await;
     }
 }
 

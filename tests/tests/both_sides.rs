@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sudare::demo::input::AssetKind;
 use sudare::demo::setup::Desk;
 use sudare::operator::{OperatorAnswer, OperatorQuery};
+use sudare_api::iso20022::{CancellationStatus, Message};
 use sudare_ledger::role::Role;
 use sudare_tests::system::eventually;
 use sudare_tests::system::network::{Network, SOLD, asset};
@@ -156,6 +157,17 @@ impl Partners {
         self.settled((REGISTRAR, &issue), (node, &receipt));
     }
 
+    /// A trade as an ISO 20022 message.
+    fn said(&self, node: &str, id: &str, what: &str) -> Message {
+        let (address, card) = &self.apis[node];
+        let path = format!("/v1/operations/{id}/messages/{what}");
+        let answer = eventually("the API answers", || {
+            request(&self.root, Some(card), *address, "GET", &path, "", "")
+        });
+        assert_eq!(answer.0, 200, "{path} at {node}: {}", answer.1);
+        Message::parse(answer.1.as_bytes()).unwrap().message
+    }
+
     /// What the register says that accounts of the custodians' investors hold.
     async fn held(&self, code: &str) -> [u128; 2] {
         let terms = self.desk.terms(code).unwrap().terms.asset();
@@ -182,6 +194,13 @@ async fn each_kind_of_instruction_settles_over_http_from_both_sides() {
     let buys = partners.side(B, dvp, "DVP", 200, &paid("receive", 20_000));
     let sells = partners.side(A, dvp, "DVP", 200, &paid("deliver", 20_000));
     partners.settled((A, &sells), (B, &buys));
+    let tx = partners.read(A, &sells)["transaction"].as_str().unwrap().to_owned();
+    for (node, id) in [(A, &sells), (B, &buys)] {
+        let Message::Confirmation(said) = partners.said(node, id, "confirmation") else { panic!() };
+        let of_tx = said.evidence.values.iter().find(|(of, _)| of.as_str() == "tx").unwrap();
+        assert_eq!(of_tx.1.as_str(), tx);
+        assert_eq!(said.trades[0].as_str(), "DVP");
+    }
     let traded = |side: &str| {
         let mut more = paid(side, 5_000);
         more["trade_date"] = json!("2031-07-16");
@@ -210,6 +229,57 @@ async fn each_kind_of_instruction_settles_over_http_from_both_sides() {
     let line = lines.iter().find(|line| line.terms.terms.core.code.as_str() == SOLD).unwrap();
     let totals = line.register.unwrap();
     assert_eq!((totals.minted, totals.burned), (1_000, 150));
+}
+
+/// [FLOW-8]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issue_is_cancelled_by_its_registrar_alone_or_with_the_consent_of_those_that_accepted() {
+    let partners = Partners::open().await;
+    let issue = |reference: &str| {
+        let allotment = |node: &str| json!({ "trade_id": format!("{reference}-{node}"), "counterparty": node, "quantity": "10" });
+        let body = json!({
+            "reference": reference, "asset": SOLD, "delivery_date": DATE, "allotments": [allotment(A), allotment(B)],
+        });
+        partners.instruct(REGISTRAR, "issues", &body)
+    };
+    let cancel = |node: &str, id: &str| {
+        let path = format!("/v1/operations/{id}/cancellation");
+        partners.ask(node, "POST", &path, Some(&json!({})), 202)
+    };
+    let expects = |node: &str, reference: &str| {
+        let trade = format!("{reference}-{node}");
+        partners.side(node, "receipts", &trade, 10, &json!({ "counterparty": REGISTRAR }))
+    };
+    // Nobody has accepted.
+    let alone = issue("ALONE");
+    partners.until(REGISTRAR, &alone, "matching");
+    cancel(REGISTRAR, &alone);
+    assert_eq!(partners.until(REGISTRAR, &alone, "refused")["reason"], "cancelled");
+    // One of two has, and the other never will.
+    let receipt = expects(A, "HALF");
+    let half = issue("HALF");
+    partners.until(A, &receipt, "accepted");
+    cancel(REGISTRAR, &half);
+    eventually("the custodian is asked", || {
+        let read = partners.read(A, &receipt);
+        assert_eq!(read["state"], "accepted", "{read}");
+        read["counterparty_cancel_requested_at"].is_string().then_some(())
+    });
+    let waits = partners.read(REGISTRAR, &half);
+    assert_eq!((&waits["state"], &waits["ended"]), (&json!("matching"), &json!(false)));
+    cancel(A, &receipt);
+    for (node, id) in [(REGISTRAR, &half), (A, &receipt)] {
+        let ended = partners.until(node, id, "refused");
+        assert_eq!(ended["reason"], "cancelled", "{ended}");
+        assert!(ended["cancel_requested_at"].is_string(), "{ended}");
+    }
+    let Message::CancellationAdvice(said) = partners.said(A, &receipt, "cancellation") else {
+        panic!()
+    };
+    assert!(matches!(said.status, CancellationStatus::Cancelled(_)), "{said:?}");
+    // What is in the register's log stays there.
+    partners.issued(A, SOLD, 100);
+    assert_eq!(partners.held(SOLD).await, [100, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@
 )]
 
 use rand_core::RngCore;
-use sudare_crypto::NodeId;
+use sudare_crypto::{NodeId, Text};
 use sudare_ledger::custodian::{
     Instruction, Movement, Side, TradeInstruction, TradeKey, TradeState,
 };
@@ -246,22 +246,46 @@ fn a_redemption_is_cancelled_by_its_redeemer_and_can_be_made_again() {
 }
 
 #[test]
-fn what_an_issue_brings_is_the_registrar_s_to_cancel() {
+fn an_issue_is_cancelled_by_its_registrar_with_the_consent_of_those_that_accepted() {
     let mut world = World::new(8);
-    let (one, bond) = (world.party(0, 0), world.bond);
-    let registrar = world.registrar(bond);
-    world.sim.tap(move |_, to, message| match message {
-        Message::Accept(_) if to == registrar => Tapped::Drop,
+    let (one, other, bond) = (world.party(0, 0), world.party(1, 0), world.bond);
+    let (registrar, silent) = (world.registrar(bond), other.custodian);
+    world.sim.tap(move |from, _, message| match message {
+        Message::Accept(_) if from == silent => Tapped::Drop,
         _ => Tapped::Pass,
     });
-    let ids = world.order_issue(bond, &[(one.clone(), 5)]);
+    let ids = world.order_issue(bond, &[(one.clone(), 5), (other.clone(), 7)]);
     world.sim.run_for(1_000);
-    let key = TradeKey { trade_id: ids[0].clone(), counterparty: registrar, initiates: false };
-    let answer = world.sim.instruct(one.custodian, &Instruction::Cancel(key.clone()));
-    assert_eq!(answer, Err(Reason::WrongRole));
+    let view = |world: &World, place: usize| {
+        let custodian = [one.custodian, other.custodian][place];
+        world.trades(custodian, &ids[place])[0].clone()
+    };
+    assert_eq!(view(&world, 0).state, TradeState::Accepted);
+    // Its trades are named after it.
+    let (reference, _) = ids[0].as_str().rsplit_once('-').unwrap();
+    let reference: Text<35> = text(reference);
+    let cancel = |world: &mut World| {
+        let order = RegistrarInstruction::CancelIssue(reference.clone());
+        world.sim.instruct(registrar, &order)
+    };
+    cancel(&mut world).unwrap();
+    world.sim.run_for(1_000);
+    // Who has accepted sees it and has a word in it.
+    assert_eq!(view(&world, 0).state, TradeState::Accepted);
+    assert!(view(&world, 0).cancellation.theirs.is_some());
+    let trade_id = ids[0].clone();
+    let key = TradeKey { trade_id, counterparty: registrar, initiates: false };
+    world.sim.instruct(one.custodian, &Instruction::Cancel(key.clone())).unwrap();
+    world.sim.rest();
+    assert_eq!(view(&world, 0).reason, Some(Reason::Cancelled));
+    // Who has not is told that it is given up.
+    assert_eq!(view(&world, 1).reason, Some(Reason::Abandoned));
+    cancel(&mut world).unwrap();
     let unknown = TradeKey { initiates: true, ..key };
     let answer = world.sim.instruct(one.custodian, &Instruction::Cancel(unknown));
     assert_eq!(answer, Err(Reason::NoMatch));
+    world.assert_free();
+    world.still_works();
 }
 
 #[test]

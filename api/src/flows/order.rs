@@ -164,10 +164,26 @@ impl Order {
         })
     }
 
-    /// The instruction that cancels it; none if it is no trade.
+    /// The instruction that cancels it; none if it opens an account.
     #[must_use]
     pub fn cancellation(&self) -> Option<Vec<u8>> {
-        self.trade().map(|key| encode(&Instruction::Cancel(key)))
+        match &self.0 {
+            Told::Custodian(_) => self.trade().map(|key| encode(&Instruction::Cancel(key))),
+            Told::Registrar(RegistrarInstruction::Issue(order)) => {
+                Some(encode(&RegistrarInstruction::CancelIssue(order.reference.clone())))
+            }
+            Told::Registrar(RegistrarInstruction::AllowRedemption {
+                trade_id,
+                asset,
+                custodian,
+                ..
+            }) => {
+                let (trade_id, asset, custodian) = (trade_id.clone(), *asset, *custodian);
+                let key = RedemptionKey { asset, custodian, trade_id };
+                Some(encode(&RegistrarInstruction::WithdrawRedemption(key)))
+            }
+            Told::Registrar(_) => None,
+        }
     }
 
     /// Where it stands at the node, which has taken it.

@@ -248,6 +248,8 @@ impl Standing {
             waiting_for: order.waiting.as_ref().map(|id| node.name_of(id)),
             transaction: order.tx.map(|tx| tx.to_string()),
             notarised_ms: order.notarised,
+            cancel_requested_ms: order.cancel_requested,
+            counterparty_cancel_requested_ms: order.custodian_cancel_requested,
             ..Self::at(state)
         };
         standing.because(reason)

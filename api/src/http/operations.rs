@@ -138,7 +138,7 @@ async fn signatures(
     signed_requests(&api, ("operation", &id), PATH, page, by(&client)).await
 }
 
-/// Asks for a trade to be cancelled: done once the other side asks too, unless it is signed by then. Asking again does no harm, so
+/// Asks for a trade, an issue or a permission to be cancelled: done once the other sides ask too, unless it is signed by then. Asking again does no harm, so
 /// that an answer that was lost is asked for again.
 async fn cancel(
     Shared(api): Shared<Api>,
@@ -156,7 +156,7 @@ async fn cancel(
     let node = taking(&api, operation.flow)?;
     let wish = match operation.newest.standing.state.is_at_node() {
         true => Some(operation.order.cancellation().ok_or(Problem::Impossible(
-            "only trades can be cancelled, and what the node doesn't have yet",
+            "an account that the node has can't be cancelled: close the investor's row instead",
         ))?),
         false => None,
     };
@@ -178,11 +178,8 @@ async fn cancel(
             Err(Problem::Impossible("the node has refused the instruction"))
         }
         Err(Unanswered::Refused(Reason::TooLate)) => Err(Problem::Impossible(
-            "the trade is signed or settled and can't be cancelled: reverse it with a new one",
+            "it is signed or settled and can't be cancelled any more: reverse it with a new one",
         )),
-        Err(Unanswered::Refused(Reason::WrongRole)) => {
-            Err(Problem::Impossible("what an issue brings is its registrar's to cancel"))
-        }
         Err(other) => Err(other.into()),
     }
 }

@@ -445,7 +445,7 @@ pub enum Message {
         /// Tags with their signatures.
         signatures: Bounded<(Encoded, LinearProof), INPUTS_MAX>,
     },
-    /// One side of a trade to the other: its operator wants it cancelled.
+    /// One side of a trade to the other, or of what an issue brings: its operator wants it cancelled.
     Cancel {
         /// 取引ID.
         trade_id: TradeId,
@@ -500,7 +500,7 @@ impl Message {
             (2, Custodian | Registrar, Custodian) | (3, Custodian, Custodian | Registrar) => MEDIUM,
             (4, Custodian | Registrar, Custodian | Registrar) => SMALL,
             (5 | 8 | 9, Custodian, Custodian) => MEDIUM,
-            (22, Custodian, Custodian) => SMALL,
+            (22, Custodian | Registrar, Custodian) | (22, Custodian, Registrar) => SMALL,
             (6, Custodian, Registrar) => MESSAGE_BYTES_MAX,
             (7, Registrar, Custodian) => SMALL,
             (10 | 13, Custodian | Registrar, Notary) => MEDIUM,

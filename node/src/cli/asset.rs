@@ -33,6 +33,8 @@ pub(super) enum AssetCommand {
     Amend(super::amend::AmendArgs),
     /// Issue units to custodians; each has run `sudare receive --from-node REGISTRAR`.
     Issue(IssueArgs),
+    /// Cancel an issue that isn't signed yet; custodians that have accepted run `sudare cancel` too.
+    CancelIssue(CancelIssueArgs),
     /// Allow a custodian to redeem, once.
     AllowRedemption(AllowArgs),
     /// Take instructions for the asset, or stop taking them.
@@ -105,6 +107,16 @@ pub(super) struct IssueArgs {
     allot: Vec<String>,
 }
 
+/// An issue to cancel.
+#[derive(Debug, Args)]
+pub(super) struct CancelIssueArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// Its reference.
+    #[arg(long)]
+    reference: String,
+}
+
 /// A redemption to allow.
 #[derive(Debug, Args)]
 pub(super) struct AllowArgs {
@@ -164,6 +176,14 @@ pub(super) async fn run(command: AssetCommand, output: &Output) -> Result<(), Fa
         AssetCommand::Open(args) => open(&args, output).await,
         AssetCommand::Amend(args) => super::amend::run(&args, output).await,
         AssetCommand::Issue(args) => issue(&args, output).await,
+        AssetCommand::CancelIssue(args) => {
+            let connection = Connection::open(&args.node.config)?;
+            let reference = text(&args.reference, "a reference")?;
+            connection.instruct(&Instruction::CancelIssue(reference)).await?;
+            let asked = "asked for; custodians that have accepted must ask too";
+            output.result(&args.reference, asked);
+            Ok(())
+        }
         AssetCommand::AllowRedemption(args) => {
             let connection = Connection::open(&args.node.config)?;
             let asset = asset_of(&connection, &args.asset).await?;

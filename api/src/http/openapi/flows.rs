@@ -38,7 +38,7 @@ pub(super) fn paths() -> Vec<(String, Value)> {
     );
     let cancel = operation(
         "cancelOperation",
-        "Ask for a trade to be cancelled: it is once the other side asks too, unless it is signed by then.",
+        "Ask for a trade, an issue or a redemption's permission to be cancelled: it is once the other side asks too if it has accepted, unless it is signed by then.",
         &[id(), key_parameter()],
         &with_problems(
             json!({ "202": accepted() }),

@@ -1,4 +1,5 @@
-//! Cancelling a trade by consent of both sides.
+//! Cancelling a trade by consent of both sides. What an issue brings is given up by its registrar, with the consent of all that have
+//! accepted.
 //!
 //! Each side's operator asks for it; who has both requests, has not signed, and whose signature the transaction needs gives
 //! the trade up. So a commit that is out always wins, and a trade is never cancelled by one side alone.
@@ -51,10 +52,6 @@ impl Custodian {
             Side::Counterparty => trade.proposal.is_none(),
             Side::Initiator => false,
         };
-        if !alone && self.is_of_registrar(step, &trade)? {
-            // An issue has other receivers: it is the registrar's to end.
-            return Ok(Err(Reason::WrongRole));
-        }
         let known = trade.cancellation.own.is_some();
         trade.cancellation.own.get_or_insert(step.now);
         TRADES.put(step.tx, key, &trade);
@@ -137,13 +134,6 @@ impl Custodian {
         self.fail(step, &trade.key(), Reason::Cancelled)?;
         self.left_queue(step, trade)?;
         Ok(true)
-    }
-
-    /// Whether the other side is the registrar of what comes.
-    fn is_of_registrar(&self, step: &Step<'_, '_>, trade: &Trade) -> Result<bool, StorageError> {
-        let Some(receive) = &trade.instruction.receive else { return Ok(false) };
-        let terms = self.terms_of(step.tx, receive.asset)?;
-        Ok(terms.is_some_and(|terms| terms.core.registrar == trade.instruction.counterparty))
     }
 }
 

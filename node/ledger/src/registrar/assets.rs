@@ -195,7 +195,8 @@ impl Registrar {
         if quantity == 0 {
             return Err(Reason::Malformed.into());
         }
-        if let Some(known) = REDEMPTIONS.get(tx, key)? {
+        let known = REDEMPTIONS.get(tx, key)?;
+        if let Some(known) = known.filter(|known| known.state != RedemptionState::Withdrawn) {
             let same = known.quantity == quantity;
             return if same { Ok(()) } else { Err(Reason::DuplicateTrade.into()) };
         }

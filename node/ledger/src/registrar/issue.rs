@@ -10,8 +10,8 @@ use sudare_disclosure::{AssetId, AssetTerms, Epoch};
 
 use super::assets::version;
 use super::state::{
-    ALLOTMENTS_MAX, ASSETS, Allotment, ISSUE_OF, ISSUES, Issue, IssueState, LegKey, PROPOSALS,
-    RequestKey,
+    ALLOTMENTS_MAX, ASSETS, Allotment, ISSUE_OF, ISSUE_OF_TRADE, ISSUES, Issue, IssueState, LegKey,
+    PROPOSALS, RequestKey,
 };
 use super::{ANSWER_MS, Job, Registrar, Stop};
 use crate::kv::{StorageError, Tx};
@@ -100,6 +100,8 @@ impl Registrar {
         for (place, proposal) in proposals.into_iter().enumerate() {
             let place = u8::try_from(place).map_err(|_| Reason::TooLarge)?;
             PROPOSALS.put(tx, &proposal.hash(), &(id, place));
+            let trade = (proposal.counterparty, proposal.trade_id.clone());
+            ISSUE_OF_TRADE.put(tx, &trade, &(id, place));
             let custodian = proposal.counterparty;
             send(tx, now, custodian, Some(until), Message::Propose(proposal, None))?;
         }
@@ -171,7 +173,7 @@ impl Registrar {
             *before = bounded(slots)?;
         }
         ISSUES.put(tx, &id, &issue);
-        Ok(())
+        self.has_accepted(tx, now, id, place)
     }
 
     fn check_slot(

@@ -8,6 +8,7 @@
 mod approve;
 mod asset_log;
 mod assets;
+mod cancel;
 mod check;
 mod finalise;
 mod gather;
@@ -39,6 +40,7 @@ use crate::role::{Answer, Event, JOBS, Lane, Machine, Moment, OUTBOX, due};
 use crate::transaction::TxId;
 
 pub use asset_log::{LogError, origin};
+pub use cancel::Wishes;
 pub use issue::IssueOrder;
 pub use issue_leg::IssueDraft;
 pub use orders::{OrderStage, OrderView};
@@ -112,6 +114,10 @@ pub enum Instruction {
     Disclose(Box<Disclosure>),
     /// Records that personal data is about to be handled; the answer is the entry's index in the access log.
     Handle(Box<Handling>),
+    /// Wants the issue with this reference cancelled: it is once the custodians that have accepted want it too.
+    CancelIssue(Text<35>),
+    /// Takes a redemption's permission back, if no leg has taken it.
+    WithdrawRedemption(RedemptionKey),
 }
 
 /// Work for the CPU pool.
@@ -236,6 +242,8 @@ impl Registrar {
                 let index = AccessLog::handle(tx, moment.now, *handling)?;
                 return Ok(text(&index.to_string()));
             }
+            Instruction::CancelIssue(reference) => self.cancel_issue(tx, moment.now, &reference),
+            Instruction::WithdrawRedemption(key) => self.withdraw_redemption(tx, moment.now, &key),
         };
         done.map(|()| Text::default())
     }
@@ -265,6 +273,7 @@ impl Registrar {
             Message::Signatures { tx: about, signatures } => {
                 self.signatures(tx, now, from, about, &signatures)
             }
+            Message::Cancel { trade_id, .. } => self.cancel_asked(tx, now, from, trade_id),
             Message::AccountRegistered { .. }
             | Message::Propose(..)
             | Message::Assemble(..)
@@ -276,7 +285,6 @@ impl Registrar {
             | Message::AskSignatures { .. }
             | Message::Settled(_)
             | Message::NotFinal { .. }
-            | Message::Cancel { .. }
             | Message::Terms(_) => Err(Reason::WrongRole.into()),
         }
     }

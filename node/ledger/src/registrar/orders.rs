@@ -7,7 +7,9 @@ use sudare_disclosure::AssetId;
 use super::Registrar;
 use super::asset_log::entry;
 use super::issue::issue_id;
-use super::state::{ISSUES, Issue, IssueState, REDEMPTIONS, RedemptionKey, RedemptionState};
+use super::state::{
+    ISSUES, Issue, IssueState, REDEMPTIONS, RedemptionKey, RedemptionState, WISHES,
+};
 use crate::kv::{Kv, StorageError};
 use crate::log::Entry;
 use crate::messages::Reason;
@@ -26,6 +28,10 @@ pub struct OrderView {
     pub tx: Option<TxId>,
     /// The notary's time, once it is final.
     pub notarised: Option<u64>,
+    /// When the operator asked for it to be cancelled, ms.
+    pub cancel_requested: Option<u64>,
+    /// When a custodian did: it is, once the operator and all that have accepted ask.
+    pub custodian_cancel_requested: Option<u64>,
 }
 
 /// How far an order is.
@@ -47,7 +53,15 @@ pub enum OrderStage {
 
 impl OrderView {
     const fn at(stage: OrderStage, since: u64) -> Self {
-        Self { stage, since, waiting: None, tx: None, notarised: None }
+        Self {
+            stage,
+            since,
+            waiting: None,
+            tx: None,
+            notarised: None,
+            cancel_requested: None,
+            custodian_cancel_requested: None,
+        }
     }
 
     /// Final at an index of an asset's log.
@@ -79,10 +93,11 @@ impl Registrar {
         kv: &(impl Kv + ?Sized),
         reference: &Text<35>,
     ) -> Result<Option<OrderView>, StorageError> {
-        let Some(Issue { order, state, since, .. }) = ISSUES.get(kv, &issue_id(reference))? else {
+        let id = issue_id(reference);
+        let Some(Issue { order, state, since, .. }) = ISSUES.get(kv, &id)? else {
             return Ok(None);
         };
-        Ok(Some(match state {
+        let view = match state {
             IssueState::Collecting { slots, .. } => {
                 let asked = pairs(&slots, &order.allotments);
                 let mut asked = asked.ok_or(StorageError::Damaged("issue"))?;
@@ -101,6 +116,12 @@ impl Registrar {
                 tx: commit.and_then(|commit| commit.transaction.id()),
                 ..OrderView::at(OrderStage::Failed(reason), since)
             },
+        };
+        let wishes = WISHES.get(kv, &id)?.unwrap_or_default();
+        Ok(Some(OrderView {
+            cancel_requested: wishes.own,
+            custodian_cancel_requested: wishes.first(),
+            ..view
         }))
     }
 
@@ -125,6 +146,9 @@ impl Registrar {
                 ..OrderView::at(OrderStage::Approved, row.since)
             },
             RedemptionState::Final(entry) => OrderView::of_entry(kv, key.asset, entry, row.since)?,
+            RedemptionState::Withdrawn => {
+                OrderView::at(OrderStage::Failed(Reason::Cancelled), row.since)
+            }
         }))
     }
 }

@@ -5,6 +5,7 @@ use sudare_crypto::encoding::encode;
 use sudare_crypto::{Bounded, Encoded, Hash, NodeId, NodeSignature, Secret, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 
+use super::cancel::Wishes;
 use crate::kv::{Be, Kv, StorageError, Table};
 use crate::leg::TradeInfo;
 use crate::log::{Absence, Receipt};
@@ -62,6 +63,11 @@ pub(super) const ISSUES: Table<Hash, Issue> = Table::new(b's', "issue");
 pub(super) const PROPOSALS: Table<Hash, (Hash, u8)> = Table::new(b't', "proposal");
 /// Which issue a transaction is of.
 pub(super) const ISSUE_OF: Table<TxId, Hash> = Table::new(b'u', "issue of a transaction");
+/// The newest issue that brings a custodian a trade, and which of its allotments that is.
+pub(super) const ISSUE_OF_TRADE: Table<(NodeId, TradeId), (Hash, u8)> =
+    Table::new(b'y', "issue of a trade");
+/// Who wants an issue cancelled.
+pub(super) const WISHES: Table<Hash, Wishes> = Table::new(b'z', "wish to cancel an issue");
 /// Proofs of misconduct. Rows are never changed nor deleted.
 pub(super) const EVIDENCE: Table<(TxId, Hash), Evidence> = Table::new(b'v', "evidence");
 /// The first byte of the keys of asset logs' trees; the asset follows.
@@ -249,6 +255,8 @@ pub enum RedemptionState {
     Approved(LegKey),
     /// Final at this log index.
     Final(u64),
+    /// Taken back by the operator before a leg took it.
+    Withdrawn,
 }
 
 /// A part of an issue for one custodian.

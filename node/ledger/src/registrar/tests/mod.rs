@@ -3,6 +3,7 @@
 mod account;
 mod approve;
 mod assets;
+mod cancel;
 mod finalise;
 mod gather;
 mod holdings;
