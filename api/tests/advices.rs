@@ -233,6 +233,38 @@ async fn who_reads_an_operation_reads_it_as_messages_and_is_told_why_there_is_no
     }
 }
 
+/// [FLOW-7]
+#[tokio::test]
+async fn the_hops_of_a_trade_say_whom_it_waits_for() {
+    for database in databases() {
+        let desk = Desk::new(&database).await;
+        let investor = desk.investor(BROKER).await;
+        desk.carrying.abort();
+        let body = body_of(Flow::Receipt, &investor, "T-1");
+        let taken = desk.world.post(BROKER, &path_of(Flow::Receipt), "k1", &body).await;
+        let path = format!("/v1/operations/{}/hops", taken.id());
+        let none = desk.world.get(BROKER, &path).await;
+        assert_eq!((none.status, &none.body["items"]), (StatusCode::OK, &json!([])));
+        let desk = Desk::at(&database, std::sync::Arc::clone(&desk.node)).await;
+        desk.until(BROKER, &taken.id(), "matching").await;
+        desk.node.proposed("T-1");
+        let read = desk.world.get(BROKER, &path).await.body;
+        assert_eq!(read["clock"], HOUSE);
+        let parts: Vec<(&str, &str)> = read["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hop| (hop["party"].as_str().unwrap(), hop["step"].as_str().unwrap()))
+            .collect();
+        let steps = ["its instruction -> proposal", "proposal -> slot", "slot -> legs"];
+        let expected = [("custodian-b", steps[0]), (HOUSE, steps[1]), ("custodian-b", steps[2])];
+        assert_eq!(parts, expected);
+        let last = &read["items"][2];
+        assert!(last.get("until").is_none() && last["took_ms"].is_u64(), "{last}");
+        assert!(read["items"][0]["until"].is_string());
+    }
+}
+
 /// [AUT-2]
 #[tokio::test]
 async fn messages_are_read_by_those_who_read_the_operation_and_are_about_trades_alone() {
@@ -254,8 +286,19 @@ async fn messages_are_read_by_those_who_read_the_operation_and_are_about_trades_
             assert_eq!(read.status.as_u16(), expected, "{role} of {institution}");
         }
     }
+    let path = path.replace("messages/status", "hops");
+    for (who, expected) in [
+        (BROKER, 200),
+        (CLERK, 200),
+        ((Role::EntrustingBroker, HOUSE), 404),
+        ((Role::Regulator, HOUSE), 403),
+    ] {
+        assert_eq!(desk.world.get(who, &path).await.status.as_u16(), expected, "{who:?}");
+    }
     let listed = desk.world.get(CLERK, "/v1/operations?limit=1").await.body["items"][0].clone();
     assert_eq!(listed["kind"], "accounts");
-    let path = format!("/v1/operations/{}/messages/status", listed["id"].as_str().unwrap());
-    assert_eq!(desk.world.get(CLERK, &path).await.problem(), "impossible");
+    for what in ["messages/status", "hops"] {
+        let path = format!("/v1/operations/{}/{what}", listed["id"].as_str().unwrap());
+        assert_eq!(desk.world.get(CLERK, &path).await.problem(), "impossible");
+    }
 }

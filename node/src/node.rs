@@ -461,6 +461,8 @@ fn peer_query(question: &Question<'_>) -> Result<PeerQuery, QueryError> {
 pub struct StatusView {
     /// The node's name.
     pub name: String,
+    /// Its key, by which files that it signed name it.
+    pub id: String,
     /// What it does.
     pub role: String,
     /// ms since it started.
@@ -536,6 +538,7 @@ impl StatusView {
         }
         Self {
             name: status.name.to_string(),
+            id: status.id.to_string(),
             role: status.role.to_string(),
             uptime_ms: status.now.saturating_sub(status.started_at),
             height: status.height,
@@ -564,7 +567,7 @@ impl StatusView {
     pub fn text(&self) -> String {
         let mut text = format!(
             "{} ({}), up {} s, log height {}, {} events, {} syncs, {} jobs done, {} waiting, \
-             {} s of processor time, {} MiB",
+             {} s of processor time, {} MiB\n  id {}",
             self.name,
             self.role,
             self.uptime_ms / 1000,
@@ -574,7 +577,8 @@ impl StatusView {
             self.jobs_done,
             self.jobs_waiting,
             self.cpu_ms / 1000,
-            self.memory / (1024 * 1024)
+            self.memory / (1024 * 1024),
+            self.id
         );
         for line in &self.backlog {
             text.push_str(&format!("\n  waits for {}: {} message(s)", line.peer, line.waiting));

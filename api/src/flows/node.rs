@@ -8,7 +8,7 @@ use sudare_crypto::encoding::Version;
 use sudare_crypto::{Hash, NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::bundle::Erasure;
-use sudare_ledger::custodian::{AccountState, Investor, TradeView};
+use sudare_ledger::custodian::{AccountState, Investor, Record, TradeKey, TradeView};
 use sudare_ledger::messages::{Reason, TradeId};
 use sudare_ledger::registrar::{HeldBy, Lines, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
@@ -55,6 +55,11 @@ pub trait Node: fmt::Debug + Send + Sync {
 
     /// Custodian: the trades with this id.
     fn trade(&self, id: TradeId) -> Asking<'_, Vec<TradeView>>;
+
+    /// Custodian: every message of a trade that it has kept.
+    fn records(&self, _: TradeKey) -> Asking<'_, Vec<Record>> {
+        Box::pin(async { Err(Unanswered::Refused(Reason::WrongRole)) })
+    }
 
     /// Custodian: where an account stands.
     fn account(&self, asset: AssetId, investor: Investor) -> Asking<'_, Option<AccountState>>;

@@ -3,7 +3,9 @@
 use sudare_crypto::encoding::{decode, encode};
 use sudare_crypto::{NodeId, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
-use sudare_ledger::custodian::{Instruction, Investor, Movement, Side, TradeInstruction, TradeKey};
+use sudare_ledger::custodian::{
+    Instruction, Investor, Movement, Side, TradeInstruction, TradeKey, TradeView,
+};
 use sudare_ledger::leg::TradeInfo;
 use sudare_ledger::messages::Reason;
 use sudare_ledger::registrar::{
@@ -15,6 +17,7 @@ use super::node::{Node, Unanswered};
 use super::standing::{Standing, State};
 use super::{Flow, Request};
 use crate::calendar::BusinessDate;
+use crate::hops::{Hop, hops};
 use crate::masters::{FieldError, Values};
 
 /// How long a trade is tried, ms: a day.
@@ -215,16 +218,34 @@ impl Order {
             }
             _ => {
                 let key = self.trade().ok_or(Unanswered::Refused(Reason::NoMatch))?;
-                let trades = node.trade(key.trade_id.clone()).await?;
-                let own = trades.iter().find(|trade| {
-                    trade.counterparty == key.counterparty
-                        && (trade.side != Side::Counterparty) == key.initiates
-                });
-                let of_trade = |own| Standing::of_trade(own, |id| node.name_of(id));
-                Ok(own.map_or(Standing::at(State::Matching), of_trade))
+                let of_trade = |own| Standing::of_trade(&own, |id| node.name_of(id));
+                let found = own_trade(node, &key).await?;
+                Ok(found.map_or(Standing::at(State::Matching), of_trade))
             }
         }
     }
+
+    /// Whose delay it was by the node's record; nothing before the node has it, none if it is no trade.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`].
+    pub async fn hops(&self, node: &dyn Node, own: NodeId) -> Result<Option<Vec<Hop>>, Unanswered> {
+        let Some(key) = self.trade() else { return Ok(None) };
+        let Some(trade) = own_trade(node, &key).await? else { return Ok(Some(Vec::new())) };
+        let records = node.records(key).await?;
+        Ok(Some(hops(own, trade.begun, &records, trade.state.is_ended())))
+    }
+}
+
+/// The side of a trade as its node knows it.
+async fn own_trade(node: &dyn Node, key: &TradeKey) -> Result<Option<TradeView>, Unanswered> {
+    let trades = node.trade(key.trade_id.clone()).await?;
+    let mut own = trades.into_iter().filter(|trade| {
+        trade.counterparty == key.counterparty
+            && (trade.side != Side::Counterparty) == key.initiates
+    });
+    Ok(own.next())
 }
 
 /// Values with what is found wrong in them.

@@ -19,7 +19,7 @@ use super::manners::{
 use super::problem::Problem;
 use super::signed::{Signature, page as signed_requests};
 use crate::access::{Client, Reach};
-use crate::flows::{Outgoing, Saying, State, Unanswered, widest};
+use crate::flows::{Outgoing, Saying, State, Unanswered, ms, widest};
 use crate::masters::{is_id, validate_fields};
 use crate::store::{Operation, Pin, Written};
 
@@ -42,6 +42,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/v1/operations/{id}", get(read))
         .route("/v1/operations/{id}/cancellation", post(cancel))
         .route("/v1/operations/{id}/messages/{message}", get(message))
+        .route("/v1/operations/{id}/hops", get(hops))
         .route("/v1/operations/{id}/signatures", get(signatures))
 }
 
@@ -127,6 +128,38 @@ async fn message(
     Ok(([(header::CONTENT_TYPE, "application/xml")], text).into_response())
 }
 
+/// [FLOW-7]: whose delay it was, by this node's clock.
+async fn hops(
+    Shared(api): Shared<Api>,
+    Extension(client): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (_, whose) = admit(&api, client)?;
+    let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
+    let node = taking(&api, operation.flow)?;
+    let own = node.member(api.house()).map(|(own, _)| own).ok_or(Problem::Internal)?;
+    let found = operation.order.hops(node, own).await?;
+    let found =
+        found.ok_or(Problem::Impossible("only trades have hops: read the operation instead"))?;
+    let (now, at) = (ms(api.now()), |ms: u64| instant(micros(ms)));
+    let items = found.iter().map(|hop| {
+        let until = hop.until.unwrap_or(now);
+        let mut item = json!({
+            "party": node.name_of(&hop.party),
+            "step": hop.step,
+            "from": at(hop.from),
+            "took_ms": until.saturating_sub(hop.from),
+            "signed": hop.signed,
+        });
+        if let (Some(until), Value::Object(members)) = (hop.until, &mut item) {
+            members.insert("until".into(), at(until).into());
+        }
+        item
+    });
+    let items: Vec<Value> = items.collect();
+    Ok(Json(json!({ "items": items, "clock": api.house() })).into_response())
+}
+
 async fn signatures(
     Shared(api): Shared<Api>,
     Extension(client): Caller,
@@ -193,10 +226,14 @@ pub(super) fn admit(api: &Api, client: Option<Client>) -> Result<(Client, Reach)
     }
 }
 
+fn micros(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1000)
+}
+
 /// An operation, without what is null.
 pub(super) fn view(operation: &Operation) -> Value {
     let (newest, standing) = (&operation.newest, &operation.newest.standing);
-    let at = |ms: u64| instant(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1000));
+    let at = |ms: u64| instant(micros(ms));
     let mut view = json!({
         "id": operation.id,
         "kind": operation.flow.path(),

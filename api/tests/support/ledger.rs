@@ -6,14 +6,14 @@ use std::sync::Mutex;
 
 use sudare_api::flows::{Asking, Erasing, Holding, Node, Unanswered};
 use sudare_crypto::derive::Seed;
-use sudare_crypto::encoding::decode;
+use sudare_crypto::encoding::{Version, decode};
 use sudare_crypto::{NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::bundle::Bundle;
 use sudare_ledger::custodian::{
-    AccountState, Custodian, Instruction, Investor, TradeState, TradeView,
+    AccountState, Custodian, Instruction, Investor, Record, TradeKey, TradeState, TradeView,
 };
-use sudare_ledger::messages::{Message, Reason, TradeId};
+use sudare_ledger::messages::{Message, Proposal, ProposedLeg, Reason, TradeId};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
 use sudare_ledger::role::Role;
 use sudare_ledger::testing::{Driver, Network, rng};
@@ -89,6 +89,27 @@ impl InMemory {
         self.height.send_modify(|height| *height += 1);
     }
 
+    /// The other custodian proposes to deliver ten units.
+    pub fn proposed(&self, id: &str) {
+        let (terms, mut custodian) = (&self.terms[0].terms, self.custodian.lock().unwrap());
+        let epoch = terms.policy.epoch_at(custodian.now).unwrap().number;
+        let leg = ProposedLeg { asset: terms.asset(), terms: terms.hash(), epoch, quantity: 10 };
+        let proposal = Proposal {
+            version: Version,
+            network: self.network.id,
+            salt: [7; 32],
+            trade_id: TradeId::new(id).unwrap(),
+            delivery_date: Text::new("2031-07-18").unwrap(),
+            initiator: self.other,
+            counterparty: self.key.id(),
+            expires_at: custodian.now + 60_000,
+            legs: vec![leg].try_into().unwrap(),
+        };
+        custodian.message(self.other, Message::Propose(proposal, None)).unwrap();
+        let _ = custodian.sent();
+        self.height.send_modify(|height| *height += 1);
+    }
+
     /// Its time passes.
     pub fn advance(&self, ms: u64) {
         self.custodian.lock().unwrap().advance(ms);
@@ -128,6 +149,7 @@ impl Node for InMemory {
 
     fn member(&self, name: &str) -> Option<(NodeId, Role)> {
         match name {
+            "house" => Some((self.key.id(), Role::Custodian)),
             "custodian-b" => Some((self.other, Role::Custodian)),
             "registrar" => Some((self.network.registrar.id(), Role::Registrar)),
             "notary" => Some((self.network.notary.id(), Role::Notary)),
@@ -136,7 +158,7 @@ impl Node for InMemory {
     }
 
     fn name_of(&self, id: &NodeId) -> String {
-        let known = ["custodian-b", "registrar", "notary"].into_iter();
+        let known = ["house", "custodian-b", "registrar", "notary"].into_iter();
         let mut named = known.filter(|name| self.member(name).is_some_and(|(one, _)| one == *id));
         named.next().unwrap_or("nobody").to_owned()
     }
@@ -163,6 +185,15 @@ impl Node for InMemory {
                     }
                 }
                 Ok(trades)
+            })
+        })
+    }
+
+    fn records(&self, key: TradeKey) -> Asking<'_, Vec<Record>> {
+        Box::pin(async move {
+            self.here(|| {
+                let kv = &self.custodian.lock().unwrap().kv;
+                Ok(Custodian::records(kv, &key).unwrap())
             })
         })
     }

@@ -8,7 +8,7 @@ use sudare_crypto::{Hash, NodeId, NodeKey, Text};
 use sudare_disclosure::{AssetId, SignedTerms};
 use sudare_ledger::access::Handling;
 use sudare_ledger::bundle::Bundle;
-use sudare_ledger::custodian::{AccountState, Investor, TradeView};
+use sudare_ledger::custodian::{AccountState, Investor, Record, TradeKey, TradeView};
 use sudare_ledger::messages::{Reason, TradeId};
 use sudare_ledger::registrar::{HeldBy, Lines, LinesOf, RegisterHead, SnapshotView, When};
 use sudare_ledger::registrar::{OrderView, RedemptionKey};
@@ -89,6 +89,15 @@ impl Node for Inside {
         Box::pin(async {
             match self.query(OperatorQuery::Trade(id)).await? {
                 OperatorAnswer::Trades(trades) => Ok(trades),
+                _ => Err(other()),
+            }
+        })
+    }
+
+    fn records(&self, key: TradeKey) -> Asking<'_, Vec<Record>> {
+        Box::pin(async {
+            match self.query(OperatorQuery::Records(key)).await? {
+                OperatorAnswer::Records(records) => Ok(records),
                 _ => Err(other()),
             }
         })

@@ -56,11 +56,21 @@ pub(super) fn paths() -> Vec<(String, Value)> {
         &[id(), path_parameter("message", &saying)],
         &with_problems(json!({ "200": xml }), &["400", "403", "404", "409"]),
     );
+    let hops = operation(
+        "hopsOperation",
+        "Read whose delay a trade was: one party's part after the other, by the clock of this node.",
+        &[id()],
+        &with_problems(
+            json!({ "200": answer("The parts, in order of their beginnings.", &hops_schema()) }),
+            &["400", "403", "404", "409"],
+        ),
+    );
     let nothing = json_body(&json!({ "type": "object", "additionalProperties": false }));
     let cancel = with(cancel, "requestBody", nothing);
     let signatures = signatures_of("signaturesOperation");
     paths.push(("/v1/operations/{id}/signatures".into(), signatures));
     paths.push(("/v1/operations/{id}/messages/{message}".into(), json!({ "get": message })));
+    paths.push(("/v1/operations/{id}/hops".into(), json!({ "get": hops })));
     paths.push(("/v1/operations".into(), json!({ "get": list })));
     paths.push(("/v1/operations/{id}".into(), json!({ "get": read })));
     paths.push(("/v1/operations/{id}/cancellation".into(), json!({ "post": cancel })));
@@ -102,6 +112,28 @@ fn accepted() -> Value {
     );
     let next = ["readOperation", "cancelOperation", "signaturesOperation"].map(String::from);
     with(with(taken, "headers", location), "links", links(&next))
+}
+
+fn hops_schema() -> Value {
+    let (text, at) =
+        (json!({ "type": "string" }), json!({ "type": "string", "format": "date-time" }));
+    let item = json!({
+        "type": "object",
+        "required": ["party", "step", "from", "took_ms", "signed"],
+        "properties": {
+            "party": { "type": "string", "description": "Whose turn it was." },
+            "step": { "type": "string", "description": "What was asked of it, and what came." },
+            "from": at,
+            "until": { "type": "string", "format": "date-time", "description": "Absent while it is waited for." },
+            "took_ms": { "type": "integer", "minimum": 0, "description": "So far, while it is waited for. Of others with the way there and back." },
+            "signed": { "type": "boolean", "description": "Whether what came is the party's signature, which can be shown to others." },
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["items", "clock"],
+        "properties": { "items": { "type": "array", "items": item }, "clock": text },
+    })
 }
 
 /// A page of one moment.
