@@ -12,15 +12,15 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use serde_json::{Value, json};
 use sudare_api::access::Role;
 use sudare_api::flows::{Market, MarketConfig};
 use support::desk::{BROKER, CLERK, Desk};
+use support::files::{brought, done, file};
 use support::ledger::SECURITY;
 use support::{HOUSE, databases, hash_of, sqlite, world};
 
-const HEAD: &str = "urn:iso:std:iso:20022:tech:xsd:head.002.001.01";
 const SESE: &str = "urn:iso:std:iso:20022:tech:xsd:sese.023.001.11";
 
 /// A document by what differs between its kinds.
@@ -77,38 +77,6 @@ impl Said<'_> {
 
 const fn receipt<'a>(trade: &'a str, account: &'a str) -> Said<'a> {
     Said { trade, way: "RECE", kind: "TRAD", traded: None, paid: false, account }
-}
-
-fn file(documents: impl IntoIterator<Item = String>) -> String {
-    let payloads: String = documents.into_iter().map(|one| format!("<Pyld>{one}</Pyld>")).collect();
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Xchg xmlns=\"{HEAD}\"><PyldDesc/>{payloads}</Xchg>"
-    )
-}
-
-/// Brings a file whole.
-async fn brought(desk: &Desk, who: (Role, &str), class: &str, text: &str) -> String {
-    let body = json!({
-        "target": "instructions", "class": class, "size": text.len().to_string(),
-        "sha256": hash_of(text.as_bytes()), "file_at": "2026-01-05T00:00:00Z",
-    });
-    let key = hash_of(format!("{class}{text}").as_bytes());
-    let made = desk.world.post(who, "/v1/imports", &key, &body).await;
-    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
-    let path = format!("/v1/imports/{}/content?offset=0", made.id());
-    let xml = [("content-type", "application/xml")];
-    let whole = desk.world.text(who, Method::PUT, &path, &xml, text).await;
-    assert_eq!((whole.status, &whole.body["status"]), (StatusCode::OK, &json!("working")));
-    made.id()
-}
-
-/// The same, and has it worked on: how it stands then, and its rows.
-async fn done(desk: &Desk, who: (Role, &str), class: &str, text: &str) -> (Value, Vec<Value>) {
-    let id = brought(desk, who, class, text).await;
-    assert!(desk.world.api.import_next().await.unwrap());
-    let stands = desk.world.get(who, &format!("/v1/imports/{id}")).await.body;
-    let rows = desk.world.get(who, &format!("/v1/imports/{id}/rows?limit=200")).await.body;
-    (stands, rows["items"].as_array().unwrap().clone())
 }
 
 #[tokio::test]

@@ -319,13 +319,16 @@ fn every_reading_command_shows_the_running_network_to_people_and_programs() {
     let unknown = net.read("custodian-a", "tx show T-9999");
     assert_eq!(unknown["trades"], Value::Array(Vec::new()));
 
+    let members = place.says("network show net -o json").well().json();
+    let members = members.as_array().unwrap();
+    assert_eq!(members.len(), NODES.len());
     for node in NODES {
         let status = net.read(node, "node status");
         assert_eq!(status["name"], node);
+        let member = members.iter().find(|member| member["name"] == node).unwrap();
+        assert_eq!(status["id"], member["key"], "{status}");
         assert_eq!(status["backlog"], Value::Array(Vec::new()), "{status}");
     }
-    let members = place.says("network show net -o json").well().json();
-    assert_eq!(members.as_array().unwrap().len(), NODES.len());
 
     // What a node is not, it does not answer as.
     let _ = net.command("notary", "account list").badly(1, &["takes no request"]);

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 use sudare_disclosure::SignedTerms;
 
+use super::outgoing::more_than_one;
 use super::{Flow, Node};
 use crate::iso20022::{
     DateChoice, Direction, Message, Movement, Parsed, Payment, Quantity, Settled,
-    SettlementInstruction, SettlementParties, TransactionKind, TransactionType,
+    SettlementInstruction, TransactionKind, TransactionType,
 };
 use crate::masters::FieldError;
 
@@ -35,7 +36,10 @@ impl Incoming {
         house: &str,
     ) -> Result<Self, Vec<FieldError>> {
         let Message::Instruction(message) = &parsed.message else {
-            return Err(vec![error("/Document", "must be a settlement instruction, sese.023")]);
+            return Err(vec![error(
+                "/Document",
+                "must be a settlement instruction, sese.023, or a request to cancel one, sese.020",
+            )]);
         };
         let mut reading = Reading { message, node, assets, house, errors: Vec::new() };
         for path in &parsed.unread {
@@ -271,11 +275,6 @@ impl Reading<'_> {
         self.errors.push(error(&path(at), must));
         None
     }
-}
-
-const fn more_than_one(parties: &SettlementParties) -> bool {
-    let SettlementParties { second, third, fourth, fifth, .. } = parties;
-    second.is_some() || third.is_some() || fourth.is_some() || fifth.is_some()
 }
 
 fn path(at: &str) -> String {

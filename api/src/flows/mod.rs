@@ -1,5 +1,6 @@
 //! What partners instruct: the kinds of instructions, who may give which, what becomes of them on the ledger (specs/api.md).
 
+mod cancelling;
 mod carry;
 mod market;
 mod message;
@@ -17,6 +18,7 @@ use std::fmt;
 use sudare_ledger::registrar::ALLOTMENTS_MAX;
 use sudare_ledger::role::Role as NodeRole;
 
+pub use self::cancelling::Cancelling;
 pub(crate) use self::carry::ms;
 pub(crate) use self::market::end_of;
 pub use self::market::{CutOffError, Market, MarketConfig, today};

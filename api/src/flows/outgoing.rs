@@ -300,11 +300,11 @@ impl Outgoing {
         }))))
     }
 
-    const fn movement(&self) -> Movement {
+    pub(super) const fn movement(&self) -> Movement {
         if self.receives { Movement::Receive } else { Movement::Deliver }
     }
 
-    const fn pays(&self) -> Payment {
+    pub(super) const fn pays(&self) -> Payment {
         if self.payment.is_some() { Payment::Against } else { Payment::Free }
     }
 
@@ -312,7 +312,7 @@ impl Outgoing {
         self.servicer_id.as_deref().map(str::parse).transpose()
     }
 
-    fn market_id(&self) -> Result<Option<Max35>, FaultKind> {
+    pub(super) fn market_id(&self) -> Result<Option<Max35>, FaultKind> {
         let head = self.standing.transaction.as_ref().and_then(|tx| tx.get(..MARKET_ID));
         head.map(str::parse).transpose()
     }
@@ -335,7 +335,7 @@ impl Outgoing {
     }
 
     /// What is paid, if a message has words for it: its code is a currency's.
-    fn amount(&self) -> Result<Option<DirectedAmount>, FaultKind> {
+    pub(super) fn amount(&self) -> Result<Option<DirectedAmount>, FaultKind> {
         let Some(Units { code, atoms, decimals }) = &self.payment else { return Ok(None) };
         let Ok(currency) = code.parse() else { return Ok(None) };
         let value = Decimal::of_atoms((*atoms).into(), *decimals).and_then(Number::new);
@@ -436,6 +436,17 @@ impl Seen<'_> {
     fn terms(&self, moved: &Moves) -> Option<&SignedTerms> {
         self.assets.iter().find(|signed| signed.terms.asset() == moved.asset)
     }
+}
+
+/// Whether parties are named beyond the first.
+pub(super) const fn more_than_one(parties: &SettlementParties) -> bool {
+    let SettlementParties { second, third, fourth, fifth, .. } = parties;
+    second.is_some() || third.is_some() || fourth.is_some() || fifth.is_some()
+}
+
+/// The first party.
+pub(super) fn first_of(parties: &SettlementParties) -> Option<&PartyId> {
+    parties.first.as_ref().map(|party| &party.id)
 }
 
 fn instant(ms: u64) -> Option<DateTime> {

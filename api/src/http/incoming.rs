@@ -1,12 +1,13 @@
 //! Instructions that come as messages in files.
 
+use sudare_crypto::NodeId;
 use sudare_disclosure::SignedTerms;
 
 use super::Api;
 use super::instructions::{dated, in_use, order, taking};
 use super::problem::Problem;
 use crate::access::Reach;
-use crate::flows::{Flow, Incoming, Node, Request, reach};
+use crate::flows::{Cancelling, Flow, Incoming, Node, Outgoing, Request, reach};
 use crate::imports::Read;
 use crate::masters::FieldError;
 use crate::store::{Prepared, Store, StoreError, Work};
@@ -43,6 +44,9 @@ impl Api {
     }
 }
 
+/// Why what has ended isn't cancelled.
+const ENDED: &str = "must be that of an instruction that has not ended: read what became of it";
+
 /// Where messages of a file are looked at.
 struct Desk<'a> {
     api: &'a Api,
@@ -58,6 +62,11 @@ impl Desk<'_> {
         message: &Read,
     ) -> Result<Result<Prepared, Vec<FieldError>>, ImportError> {
         let read = message.as_ref().map_err(Clone::clone);
+        if let Ok(parsed) = &read
+            && let Some(request) = Cancelling::of(parsed)
+        {
+            return self.cancelled(request, &parsed.unread).await;
+        }
         let house = &self.api.0.house;
         let incoming = read.and_then(|read| Incoming::of(read, self.node, self.assets, house));
         let mut incoming = match incoming {
@@ -88,7 +97,45 @@ impl Desk<'_> {
         let order = order(self.api, (self.node, self.assets), flow, &request, &whose).await?;
         let (order, standing) = dated(self.api, flow, order).await?;
         let in_use = incoming.located(in_use(flow));
-        Ok(Prepared { flow, request, order, standing, in_use })
+        let (order, standing) = (Box::new(order), Box::new(standing));
+        Ok(Prepared::Instruct { flow, request, order, standing, in_use })
+    }
+
+    /// What a request to cancel is of: the one instruction of the client's institution with its reference that has not ended.
+    async fn cancelled(
+        &self,
+        request: Cancelling<'_>,
+        unread: &[String],
+    ) -> Result<Result<Prepared, Vec<FieldError>>, ImportError> {
+        let no = |must: &str| Ok(Err(vec![Cancelling::not_so(must)]));
+        let (client, house) = (self.work.client(), &self.api.0.house);
+        if reach(client, Flow::Transfer, house) == Reach::Nothing {
+            return no("the client doesn't cancel this");
+        }
+        let called =
+            self.api.store().operations_called(&client.institution, request.reference(), 2);
+        let called = called.await?;
+        let mut open = called.iter().filter(|one| !one.newest.standing.state.is_ended());
+        let operation = match (open.next(), open.next()) {
+            (Some(operation), None) => operation,
+            (Some(_), Some(_)) => {
+                return no("must be of one instruction: of several, cancel each by its id");
+            }
+            (None, _) if called.is_empty() => {
+                return no("must be that of an instruction that was given before");
+            }
+            (None, _) => return no(ENDED),
+        };
+        let name_of = |id: &NodeId| self.node.name_of(id);
+        let trade = Outgoing::of_operation(operation, house, self.assets, name_of);
+        let trade = trade.ok_or(ImportError::Node)?;
+        let investor = operation.request.get("investor_id").and_then(|id| id.as_str());
+        let errors = request.differs(unread, &trade, investor.unwrap_or_default());
+        if !errors.is_empty() {
+            return Ok(Err(errors));
+        }
+        let (id, ended) = (operation.id.clone(), Cancelling::not_so(ENDED));
+        Ok(Ok(Prepared::Cancel { id, ended }))
     }
 
     /// Names the investor by id, if a message names it by its pseudonym.

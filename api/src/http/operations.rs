@@ -152,7 +152,7 @@ async fn hops(
             "signed": hop.signed,
         });
         if let (Some(until), Value::Object(members)) = (hop.until, &mut item) {
-            members.insert("until".into(), at(until).into());
+            members.insert("until".into(), at(until));
         }
         item
     });

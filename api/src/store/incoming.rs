@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::imports::{BATCH, Work};
-use super::operations::keep;
+use super::operations::{keep, want};
 use super::{Change, Store, StoreError};
 use crate::access::Client;
 use crate::flows::{Flow, Order, Request, Standing};
@@ -13,19 +13,29 @@ use crate::masters::FieldError;
 /// A message's number in its file, from 1, and what was made of it, or what is wrong with it.
 pub type Numbered<T> = (i64, Result<T, Vec<FieldError>>);
 
-/// An instruction that can be kept.
+/// What a message asks for, as it can be done.
 #[derive(Clone, Debug)]
-pub struct Prepared {
-    /// What is instructed.
-    pub flow: Flow,
-    /// What is asked for.
-    pub request: Request,
-    /// What the node is told.
-    pub order: Order,
-    /// Where it stands first.
-    pub standing: Standing,
-    /// What is wrong if the same was instructed before.
-    pub in_use: FieldError,
+pub enum Prepared {
+    /// An instruction that can be kept.
+    Instruct {
+        /// What is instructed.
+        flow: Flow,
+        /// What is asked for.
+        request: Request,
+        /// What the node is told.
+        order: Box<Order>,
+        /// Where it stands first.
+        standing: Box<Standing>,
+        /// What is wrong if the same was instructed before.
+        in_use: FieldError,
+    },
+    /// An operation that is to be cancelled.
+    Cancel {
+        /// Its id.
+        id: String,
+        /// What is wrong if it has ended meanwhile.
+        ended: FieldError,
+    },
 }
 
 impl Work {
@@ -71,14 +81,18 @@ impl Store {
         for (number, prepared) in messages {
             let outcome = match prepared {
                 Err(errors) => Err(errors.clone()),
-                Ok(Prepared { flow, request, order, standing, in_use }) => {
+                Ok(Prepared::Instruct { flow, request, order, standing, in_use }) => {
                     let id = Uuid::now_v7().simple().to_string();
-                    let what = (*flow, request, order);
-                    match keep(&mut tx, &id, what, standing.clone(), change, height).await? {
+                    let (what, first) = ((*flow, request, order.as_ref()), standing.as_ref());
+                    match keep(&mut tx, &id, what, first.clone(), change, height).await? {
                         true => Ok(id),
                         false => Err(vec![in_use.clone()]),
                     }
                 }
+                Ok(Prepared::Cancel { id, ended }) => match want(&mut tx, id).await? {
+                    true => Ok(id.clone()),
+                    false => Err(vec![ended.clone()]),
+                },
             };
             outcomes.push((*number, outcome));
         }

@@ -67,6 +67,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (SEALED, "sealed", include_str!("../../migrations/0013_sealed.sql")),
     (14, "no_plain_columns", include_str!("../../migrations/0014_no_plain_columns.sql")),
     (15, "access_reason", include_str!("../../migrations/0015_access_reason.sql")),
+    (16, "references", include_str!("../../migrations/0016_references.sql")),
     (18, "register_lines", include_str!("../../migrations/0018_register_lines.sql")),
 ];
 
@@ -174,6 +175,7 @@ impl Store {
         before.pool.close().await;
         let store = connected(keys).await?;
         store.erase_again().await?;
+        store.name_references().await?;
         Ok(store)
     }
 

@@ -13,6 +13,8 @@ use crate::access::Reach;
 use crate::flows::{Flow, Order, Request, Standing, State};
 
 const OPERATION: &str = "operation";
+/// How many operations are looked at together.
+const PAGE: usize = 200;
 /// The newest event of an operation up to one.
 const NEWEST: &str =
     "e.number = (SELECT MAX(number) FROM event WHERE operation = o.id AND number <= $1)";
@@ -164,7 +166,7 @@ impl Store {
         Ok(Instructed::Kept(id))
     }
 
-    /// Wants an operation cancelled that the node may not have yet: done when it is looked at.
+    /// Wants an operation cancelled: done when it is looked at.
     ///
     /// # Errors
     ///
@@ -291,6 +293,47 @@ impl Store {
         self.select(&Reach::All, (NEWEST, &which), i64::MAX, after, " ORDER BY o.id", limit).await
     }
 
+    /// Up to `limit` operations of an institution that it calls by this reference, those that have not ended first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn operations_called(
+        &self,
+        institution: &str,
+        reference: &str,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError> {
+        let reach = Reach::Owner(institution.to_owned());
+        let which = (NEWEST, "o.reference = $2");
+        let order = " ORDER BY o.ended, o.id DESC";
+        self.select(&reach, which, i64::MAX, reference, order, limit).await
+    }
+
+    /// Gives operations that were kept before they had references theirs, if they have not ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub(super) async fn name_references(&self) -> Result<(), StoreError> {
+        let mut after = String::new();
+        loop {
+            let which = "o.ended = 0 AND o.reference IS NULL AND o.trade IS NOT NULL AND o.id > $2";
+            let on = (NEWEST, which);
+            let order = " ORDER BY o.id";
+            let page = self.select(&Reach::All, on, i64::MAX, &after, order, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after.clone_from(&last.id);
+            for operation in page {
+                let Some(reference) = reference(&operation.request, &operation.order) else {
+                    continue;
+                };
+                let text = "UPDATE operation SET reference = $1 WHERE id = $2";
+                sqlx::query(text).bind(reference).bind(operation.id).execute(&self.pool).await?;
+            }
+        }
+    }
+
     /// The moment after an event, or now; none if there was no such event.
     ///
     /// # Errors
@@ -344,6 +387,13 @@ impl Store {
     }
 }
 
+/// How its institution calls a side of a trade: by its own reference, or by the trade's id.
+fn reference(asked: &Value, order: &Order) -> Option<String> {
+    let side = order.side()?;
+    let own = asked.get("own_reference").and_then(|value| value.as_str());
+    Some(own.map_or_else(|| side.trade.trade_id.to_string(), str::to_owned))
+}
+
 /// Keeps an instruction under an id, unless the same side of its trade was instructed before; whether it is kept.
 pub(super) async fn keep(
     tx: &mut Transaction<'_, Any>,
@@ -355,18 +405,20 @@ pub(super) async fn keep(
 ) -> Result<bool, StoreError> {
     let number = next_events(tx, 1).await?;
     let text = "INSERT INTO operation (id, flow, institution, instructed_at, instructed_by, request, node_order, trade, \
-                state, ended, first_event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10) ON CONFLICT DO NOTHING";
+                state, ended, first_event, reference) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11) ON CONFLICT DO NOTHING";
+    let asked = request.json(flow);
     let kept = sqlx::query(text)
         .bind(id.to_owned())
         .bind(flow.path())
         .bind(change.institution.to_owned())
         .bind(change.now)
         .bind(change.client.to_owned())
-        .bind(request.json(flow).to_string())
+        .bind(asked.to_string())
         .bind(hex(&order.bytes()))
         .bind(order.identity())
         .bind(standing.state.name())
         .bind(number)
+        .bind(reference(&asked, order))
         .execute(&mut **tx)
         .await?;
     if kept.rows_affected() != 1 {
@@ -375,6 +427,13 @@ pub(super) async fn keep(
     let event = Event { number, at: change.now, height: bigint(height), standing };
     insert(tx, id, &event).await?;
     Ok(true)
+}
+
+/// Wants an operation cancelled that has not ended; whether it had not.
+pub(super) async fn want(tx: &mut Transaction<'_, Any>, id: &str) -> Result<bool, StoreError> {
+    let text = "UPDATE operation SET cancel_wanted = 1 WHERE id = $1 AND ended = 0";
+    let done = sqlx::query(text).bind(id.to_owned()).execute(&mut **tx).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// The pseudonym of an investor on the ledger, if it has one.

@@ -10,6 +10,7 @@
 )]
 
 pub mod desk;
+pub mod files;
 pub mod ledger;
 pub mod registry;
 // A server for tests of the API and of the whole alike.
