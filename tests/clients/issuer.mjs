@@ -13,7 +13,7 @@ const key = (type, alg, options) => {
 };
 // oidc-provider signs a token with the key of the algorithm that the resource asks for.
 const algorithms = { "urn:ps": "PS256", "urn:es": "ES256", "urn:ed": "EdDSA", "urn:rs": "RS256" };
-const scopes = ["sudare.desk", "sudare.registrar", "sudare.administrator", "sudare.custodian", "sudare.all"];
+const scopes = ["sudare.desk", "sudare.registrar", "sudare.administrator", "sudare.custodian", "sudare.issuer", "sudare.all"];
 const keys = [
   key("rsa", "PS256", { modulusLength: 2048 }),
   key("rsa", "RS256", { modulusLength: 2048 }),

@@ -12,8 +12,9 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use sudare::demo::input::AssetKind;
 use sudare_api::access::Role;
+use sudare_ledger::registrar::Instruction;
 use sudare_ledger::role::Role as NodeRole;
-use sudare_tests::system::network::{Network, SOLD, asset};
+use sudare_tests::system::network::{Holder, Leg, Network, SOLD, asset, open};
 use sudare_tests::system::web::{Card, Root, Served, request, sha256};
 
 /// The folder `tests/clients` of the sources.
@@ -121,22 +122,82 @@ async fn requests_signed_by_a_library_of_others_are_taken_and_kept_as_it_would_c
     let _ = run(&served.folder(), Path::new("node"), &["signed.mjs", &url(&served)]);
 }
 
-/// How many examples each phase of the fuzzer makes of an operation at most, and from which number it draws them.
-const EXAMPLES: (&str, &str) = ("20", "9421");
+/// How many examples each phase of the fuzzer makes of an operation at most, and at a registrar's node.
+const EXAMPLES: (&str, &str) = ("20", "6");
+/// From which number it draws them.
+const SEED: &str = "9421";
+/// How much the fuzzer asks in a second is the machine's: a limit would make some of its answers 429, by chance.
+const UNLIMITED: &str = "[api.limits]\nburst = 1000000\nper_second = 1000000\n";
+/// An asset whose code is an ISIN.
+const PRODUCT: &str = "ZZ0000SOLD16";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fuzzer_that_reads_the_document_finds_nothing_that_differs_from_it() {
-    let packages = packages();
     let roles: Vec<String> = Role::ALL.iter().map(ToString::to_string).collect();
-    // How much it asks in a second is the machine's: a limit would make some of its answers 429, by chance.
     let more = format!(
-        "[api.webhooks]\nroots = \"roots.pem\"\n[api.limits]\nburst = 1000000\nper_second = 1000000\n[api.users]\npassword_days = 90\nattempts = 5\nlock_minutes = 30\nsession_minutes = 60\n\
+        "[api.webhooks]\nroots = \"roots.pem\"\n{UNLIMITED}[api.users]\npassword_days = 90\nattempts = 5\nlock_minutes = 30\nsession_minutes = 60\n\
          [[api.users.institutions]]\ninstitution = \"custodian\"\nroles = {roles:?}\nwithout_certificate = true\n",
     );
-    let (served, issuer) = issued_on(trading().await, &more).await;
+    let (served, issuer) = issued_on(trading("custodian").await, "custodian", &more).await;
     known(&served).await;
-    let folder = served.folder();
-    let _ = document(&served);
+    let _ = fuzz(
+        (&served, &issuer),
+        EXAMPLES.0,
+        &[
+            // Without `/v1/events`: a stream of events ends after ten minutes.
+            (
+                "custodian",
+                "--include-path-regex=^/v1/(instructions|operations|webhooks|imports|market)",
+            ),
+            ("registrar", "--exclude-path-regex=^/v1/(users|audit)"),
+            ("administrator", "--include-path-regex=^/v1/(users|audit|approvals)"),
+        ],
+    );
+}
+
+/// A registrar with a register that has holders, a snapshot of it and a product; and an issuer who reads it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fuzzer_at_a_registrar_s_node_finds_nothing_that_differs_from_the_document() {
+    let (served, issuer) = issued_on(trading("registrar").await, "registrar", UNLIMITED).await;
+    let mut desk = served.network.desk();
+    desk.open_asset(&asset(PRODUCT, AssetKind::Security), "registrar", "regulator").await.unwrap();
+    let holder = |custodian, investor| Holder { custodian, investor };
+    let leg = Leg { code: PRODUCT, quantity: 1_000 };
+    let holders = [holder("custodian", "INV-1"), holder("custodian-b", "INV-2")];
+    open(&desk, &holders.map(|holder| (holder, leg)), &[]).await;
+    let id = desk.terms(PRODUCT).unwrap().terms.asset();
+    let _ = desk.node("registrar").unwrap().instruct(&Instruction::Snapshot(id)).await.unwrap();
+    let product = json!({
+        "name": "Tower One", "kind": "real estate", "isin": PRODUCT, "status": "issued", "holiday_adjustment": "following",
+    });
+    let made = served.ask(&served.clerk, "POST", "/v1/beneficial-interests", Some(&product));
+    assert_eq!(made.unwrap().0, 201);
+    let known = json!({ "asset": PRODUCT, "counterparty": "custodian-b" });
+    fs::write(served.folder().join("known.json"), known.to_string()).unwrap();
+    let said = fuzz(
+        (&served, &issuer),
+        EXAMPLES.1,
+        &[
+            (
+                "registrar",
+                "--include-path-regex=^/v1/(registers|instructions|operations|beneficial-interests)",
+            ),
+            ("issuer", "--include-path-regex=^/v1/registers"),
+        ],
+    );
+    // A token that counts for nothing would find nothing.
+    assert!(said.iter().all(|said| !said.contains("401 Unauthorized")), "{said:?}");
+}
+
+/// Lets the fuzzer ask what it makes of the document, as each of these roles of what they ask about; what it says.
+fn fuzz(
+    (served, issuer): (&Served, &Issuer),
+    examples: &str,
+    asks: &[(&str, &str)],
+) -> Vec<String> {
+    let mut said = Vec::new();
+    let (packages, folder) = (packages(), served.folder());
+    let _ = document(served);
     // Of no client, so that a token alone says who asks.
     let card = served.root.card("clerk");
     fs::write(folder.join("token.crt"), &card.pem).unwrap();
@@ -144,31 +205,24 @@ async fn a_fuzzer_that_reads_the_document_finds_nothing_that_differs_from_it() {
     for name in ["fuzzer.py", "fuzzer.toml"] {
         let _ = fs::copy(sources().join(name), folder.join(name)).unwrap();
     }
-    for (role, operations) in [
-        // Without `/v1/events`: a stream of events ends after ten minutes.
-        (
-            "custodian",
-            "--include-path-regex=^/v1/(instructions|operations|webhooks|imports|market)",
-        ),
-        ("registrar", "--exclude-path-regex=^/v1/(users|audit)"),
-        ("administrator", "--include-path-regex=^/v1/(users|audit|approvals)"),
-    ] {
+    for (role, operations) in asks {
         let ask = format!("client_id=desk&resource=urn:es&scope=sudare.{role}");
         let token = issuer.token(&served.root, &card, &ask).unwrap();
         let header = format!("Authorization: Bearer {token}");
-        let server = url(&served);
+        let server = url(served);
         let mut args =
             vec!["--config-file", "fuzzer.toml", "run", "openapi.json", "--url", &server];
         args.extend(["--tls-verify", "roots.pem", "--request-cert", "token.crt"]);
         args.extend(["--request-cert-key", "token.key", "--header", &header, "--checks", "all"]);
         args.extend(["--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"]);
-        args.extend(["--max-examples", EXAMPLES.0, "--seed", EXAMPLES.1, "--no-color", operations]);
-        let _ = run(&folder, &packages.join("python/bin/st"), &args);
+        args.extend(["--max-examples", examples, "--seed", SEED, "--no-color", operations]);
+        said.push(run(&folder, &packages.join("python/bin/st"), &args));
     }
+    said
 }
 
-/// A network whose nodes run but for the custodian.
-async fn trading() -> Network {
+/// A network whose nodes run but for one.
+async fn trading(but: &str) -> Network {
     let mut network = Network::make(&[
         ("notary", NodeRole::Notary),
         ("registrar", NodeRole::Registrar),
@@ -176,7 +230,8 @@ async fn trading() -> Network {
         ("custodian-b", NodeRole::Custodian),
         ("regulator", NodeRole::Regulator),
     ]);
-    network.run(&["notary", "registrar", "custodian-b", "regulator"]).await;
+    let others = ["notary", "registrar", "custodian", "custodian-b", "regulator"];
+    network.run(&others.into_iter().filter(|name| *name != but).collect::<Vec<_>>()).await;
     network
 }
 
@@ -212,19 +267,19 @@ async fn known(served: &Served) {
 /// Starts a node that takes tokens of a real issuer, by scope, besides `more` of its configuration.
 async fn with_issuer(more: &str) -> (Served, Issuer) {
     let members = [("notary", NodeRole::Notary), ("custodian", NodeRole::Custodian)];
-    issued_on(Network::make(&members), more).await
+    issued_on(Network::make(&members), "custodian", more).await
 }
 
-/// The same in a network that has a node `custodian`.
-async fn issued_on(network: Network, more: &str) -> (Served, Issuer) {
+/// The same at a node of a network that is called as its role.
+async fn issued_on(network: Network, node: &str, more: &str) -> (Served, Issuer) {
     let mut issuer = None;
-    let served = Served::on(network, "custodian", "custodian", |folder, _| {
+    let served = Served::on(network, node, node, |folder, _| {
         let started = Issuer::start(folder);
-        let roles = "{ \"sudare.desk\" = \"entrusting-broker\", \"sudare.registrar\" = \"registrar\", \"sudare.administrator\" = \"administrator\", \"sudare.custodian\" = \"custodian\" }";
+        let roles = "{ \"sudare.desk\" = \"entrusting-broker\", \"sudare.registrar\" = \"registrar\", \"sudare.administrator\" = \"administrator\", \"sudare.custodian\" = \"custodian\", \"sudare.issuer\" = \"issuer\" }";
         let config = format!(
             "{more}[api.tokens]\nissuer = \"{0}\"\naudience = \"{AUDIENCE}\"\nkeys_url = \"{0}/jwks\"\nkeys_roots = \"roots.pem\"\n\
-             [[api.tokens.clients]]\nid = \"desk\"\ninstitution = \"custodian\"\nroles = {roles}\n\
-             [[api.tokens.clients]]\nid = \"loose\"\ninstitution = \"custodian\"\nroles = {roles}\n",
+             [[api.tokens.clients]]\nid = \"desk\"\ninstitution = \"{node}\"\nroles = {roles}\nassets = [\"{PRODUCT}\"]\n\
+             [[api.tokens.clients]]\nid = \"loose\"\ninstitution = \"{node}\"\nroles = {roles}\n",
             started.url
         );
         issuer = Some(started);
