@@ -28,7 +28,7 @@ use sudare_ledger::statement::{
 use sudare_ledger::tree::{ConsistencyProof, MemoryTree, SignedCheckpoint};
 
 /// The hash of the vectors' file.
-const FROZEN: &str = "bf32e30561fe69894eabb5c855ac4018d19cba33608c1179d6485a424348f041";
+const FROZEN: &str = "1f08f4e6c94cd097da692f44af56e9834b33c14ffcfa92d0f4a3f1dd39799051";
 
 /// An asset with a log of its terms and two issues: 100 and 40 to Ichi, 25 to Ni.
 struct World {
