@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
@@ -18,6 +19,10 @@ use sudare_ledger::role::Role;
 
 use super::eventually;
 use super::network::Network;
+
+/// The ports that are given out: below those of connections on any usual system.
+const FIRST_PORT: u16 = 16_384;
+const PORTS: u16 = 16_384;
 
 /// A certificate with its key.
 #[derive(Debug)]
@@ -124,9 +129,16 @@ impl Served {
     }
 }
 
-/// An address of this machine that nobody listens on yet.
+/// An address of this machine that nobody listens on yet, another one each time. Its port is none that connections are given, so that
+/// none takes it before the node does.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap();
+    let mut tried = (0..PORTS).map(|_| {
+        let place = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        SocketAddr::from(([127, 0, 0, 1], FIRST_PORT + place))
+    });
+    tried.find(|address| TcpListener::bind(address).is_ok()).unwrap()
 }
 
 /// Puts certificates beside a node's configuration file, and an `[api]` table into it, with `more`, by the folder with the certificates
