@@ -73,7 +73,7 @@ fn admitted(kind: u8, from: Role, to: Role) -> Option<u32> {
         18 => (of(&[C], &[R]), 8 * KI),
         20 => (of(&[R], &[N]), 8 * KI),
         21 => (of(&[N], &[R]), 8 * KI),
-        22 => (of(&[C], &[C]), 8 * KI),
+        22 => (of(&[C, R], &[C]) || of(&[C], &[R]), 8 * KI),
         _ => (false, 0),
     };
     fits.then_some(limit)
