@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
+use rustls::StreamOwned;
 use serde_json::json;
 use sudare_tests::system::haystack::Needles;
-use sudare_tests::system::web::{Root, Served};
+use sudare_tests::system::web::{Card, Root, Served};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_client_with_a_named_certificate_of_the_root_is_served() {
@@ -79,4 +80,28 @@ async fn a_configuration_that_would_expose_something_is_refused() {
     let config = network.config("custodian");
     let ran = network.place.sudare(["node", "run", "--config", config.to_str().unwrap()]);
     let _ = ran.badly(4, &["api.key", "chmod 600"]);
+}
+
+/// A client that keeps its connection would send its next request into the end of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_does_not_wait_for_the_body_says_that_the_connection_ends() {
+    let served = Served::start(|_, _| String::new()).await;
+    let answer = |card: &Card, body: &str| {
+        let stream = TcpStream::connect(served.address).unwrap();
+        let mut stream = BufReader::new(StreamOwned::new(served.root.tls(Some(card)), stream));
+        let head = format!(
+            "POST /v1/investors HTTP/1.1\r\nhost: localhost:{}\r\ncontent-type: application/json\r\nidempotency-key: one\r\n\
+             content-length: 2\r\n\r\n{body}",
+            served.address.port()
+        );
+        stream.get_mut().write_all(head.as_bytes()).unwrap();
+        let lines = stream.lines().map(|line| line.unwrap().to_ascii_lowercase());
+        lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>()
+    };
+    let stranger = answer(&served.root.card("stranger"), "");
+    assert_eq!(stranger[0], "http/1.1 401 unauthorized");
+    assert!(stranger.contains(&"connection: close".to_owned()), "{stranger:?}");
+    let clerk = answer(&served.clerk, "{}");
+    assert_eq!(clerk[0], "http/1.1 422 unprocessable entity");
+    assert!(!clerk.contains(&"connection: close".to_owned()), "{clerk:?}");
 }

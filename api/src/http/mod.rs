@@ -20,6 +20,7 @@ mod peer;
 pub mod problem;
 mod registers;
 mod signed;
+mod unread;
 mod users;
 mod webhooks;
 
@@ -46,6 +47,7 @@ use self::limits::Limits;
 pub use self::limits::LimitsConfig;
 pub use self::peer::Peer;
 use self::problem::Problem;
+use self::unread::Read;
 use crate::access::Client;
 use crate::approvals::{Deed, Deeds};
 use crate::flows::{Dial, Market, Node};
@@ -340,7 +342,8 @@ impl Api {
 }
 
 /// What holds for every request: a known client, its rate, a time limit, a trace id. Logs name no row: paths are patterns.
-async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (mut request, read) = Read::watch(request);
     let trace = Uuid::now_v7().simple().to_string();
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     let method = request.method().clone();
@@ -374,6 +377,9 @@ async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Res
     let path = path.unwrap_or_else(|| "-".to_owned());
     tracing::info!(trace, client, %method, path, status = answer.status().as_u16(), "request");
     let headers = answer.headers_mut();
+    if !read.to_the_end() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_str(&trace) {
