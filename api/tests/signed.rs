@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sudare_api::access::Role;
 use sudare_api::masters::Kind;
 use sudare_api::signed::SigningKey;
+use sudare_ledger::access::{Handled, row_hash};
 use support::{Answer, HOUSE, World, client, databases, smallest, sqlite, world_of_clients};
 
 const CUSTODIAN: (Role, &str) = (Role::Custodian, HOUSE);
@@ -299,7 +300,14 @@ async fn an_erasure_takes_the_signed_requests_that_hold_the_data() {
         let draft = Draft::post("/v1/investors", "k1", &person);
         let made = draft.send(&world, &draft.headers(&key)).await;
         let path = format!("/v1/investors/{}", made.id());
+        // [ACC-6]: what was signed says all of him, so that reading it is recorded.
+        let _ = world.trail.take();
         assert_eq!(evidence(&world, &path).await.len(), 1);
+        let [read] = <[_; 1]>::try_from(world.trail.take()).unwrap();
+        assert_eq!(
+            (read.what, read.rows.to_vec()),
+            (Handled::Requests, vec![row_hash(&made.id())])
+        );
         let body = json!({ "deed": "erase-investor", "request": { "investor_id": made.id(), "reason": "asked for" } });
         let draft = Draft::post("/v1/approvals", "k2", &body);
         let proposed = draft.send(&world, &draft.headers(&key)).await;

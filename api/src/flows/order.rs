@@ -167,6 +167,21 @@ impl Order {
         })
     }
 
+    /// The redemption that it permits.
+    fn redemption(&self) -> Option<RedemptionKey> {
+        let Told::Registrar(RegistrarInstruction::AllowRedemption {
+            trade_id,
+            asset,
+            custodian,
+            ..
+        }) = &self.0
+        else {
+            return None;
+        };
+        let (trade_id, asset, custodian) = (trade_id.clone(), *asset, *custodian);
+        Some(RedemptionKey { asset, custodian, trade_id })
+    }
+
     /// The instruction that cancels it; none if it opens an account.
     #[must_use]
     pub fn cancellation(&self) -> Option<Vec<u8>> {
@@ -175,17 +190,9 @@ impl Order {
             Told::Registrar(RegistrarInstruction::Issue(order)) => {
                 Some(encode(&RegistrarInstruction::CancelIssue(order.reference.clone())))
             }
-            Told::Registrar(RegistrarInstruction::AllowRedemption {
-                trade_id,
-                asset,
-                custodian,
-                ..
-            }) => {
-                let (trade_id, asset, custodian) = (trade_id.clone(), *asset, *custodian);
-                let key = RedemptionKey { asset, custodian, trade_id };
-                Some(encode(&RegistrarInstruction::WithdrawRedemption(key)))
+            Told::Registrar(_) => {
+                self.redemption().map(|key| encode(&RegistrarInstruction::WithdrawRedemption(key)))
             }
-            Told::Registrar(_) => None,
         }
     }
 
@@ -206,17 +213,10 @@ impl Order {
             Told::Registrar(RegistrarInstruction::Issue(order)) => {
                 Ok(of_order(node.issue(order.reference.clone()).await?))
             }
-            Told::Registrar(RegistrarInstruction::AllowRedemption {
-                trade_id,
-                asset,
-                custodian,
-                ..
-            }) => {
-                let (trade_id, asset, custodian) = (trade_id.clone(), *asset, *custodian);
-                let key = RedemptionKey { asset, custodian, trade_id };
-                Ok(of_order(node.redemption(key).await?))
-            }
             _ => {
+                if let Some(key) = self.redemption() {
+                    return Ok(of_order(node.redemption(key).await?));
+                }
                 let key = self.trade().ok_or(Unanswered::Refused(Reason::NoMatch))?;
                 let of_trade = |own| Standing::of_trade(&own, |id| node.name_of(id));
                 let found = own_trade(node, &key).await?;

@@ -98,9 +98,19 @@ async fn read(
     Extension(client): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let (_, whose) = admit(&api, client)?;
-    let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
+    let (operation, _) = found(&api, client, &id).await?;
     Ok(Json(view(&operation)).into_response())
+}
+
+/// [AUT-3]: an operation within reach, and who asks for it.
+async fn found(
+    api: &Api,
+    client: Option<Client>,
+    id: &str,
+) -> Result<(Operation, Client), Problem> {
+    let (client, whose) = admit(api, client)?;
+    let operation = api.0.store.operation(id, &whose).await?.ok_or(Problem::NotFound)?;
+    Ok((operation, client))
 }
 
 /// A trade as a message: its status, that it settled, what became of the request to cancel it.
@@ -109,9 +119,8 @@ async fn message(
     Extension(client): Caller,
     Path((id, message)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let (_, whose) = admit(&api, client)?;
+    let (operation, _) = found(&api, client, &id).await?;
     let saying = Saying::named(&message).ok_or(Problem::NotFound)?;
-    let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
     let node = taking(&api, operation.flow)?;
     let assets = node.assets().await?;
     let name_of = |id: &NodeId| node.name_of(id);
@@ -134,8 +143,7 @@ async fn hops(
     Extension(client): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let (_, whose) = admit(&api, client)?;
-    let operation = api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
+    let (operation, _) = found(&api, client, &id).await?;
     let node = taking(&api, operation.flow)?;
     let own = node.member(api.house()).map(|(own, _)| own).ok_or(Problem::Internal)?;
     let found = operation.order.hops(node, own).await?;
@@ -166,13 +174,12 @@ async fn signatures(
     Path(id): Path<String>,
     page: PageOf,
 ) -> Result<Response, Problem> {
-    let (client, whose) = admit(&api, client)?;
-    api.0.store.operation(&id, &whose).await?.ok_or(Problem::NotFound)?;
+    let (_, client) = found(&api, client, &id).await?;
     signed_requests(&api, ("operation", &id), PATH, page, by(&client)).await
 }
 
-/// Asks for a trade, an issue or a permission to be cancelled: done once the other sides ask too, unless it is signed by then. Asking again does no harm, so
-/// that an answer that was lost is asked for again.
+/// Asks for a trade, an issue or a permission to be cancelled: done once the other sides ask too, unless it is signed by then. Asking
+/// again does no harm, so that an answer that was lost is asked for again.
 async fn cancel(
     Shared(api): Shared<Api>,
     Extension(client): Caller,

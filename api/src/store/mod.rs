@@ -11,6 +11,7 @@ mod incoming;
 mod market;
 mod operations;
 mod plain;
+mod reads;
 mod registers;
 mod rows;
 mod sealed;

@@ -19,11 +19,9 @@ use sudare_ledger::role::Role;
 use tokio::time::Instant;
 
 use super::load::Client;
-use super::served::{self, ASSET, Engine, wrong};
+use super::served::{ASSET, Engine, Stage, opened, wrong};
 use crate::measure::Failed;
 use crate::measure::cpu::peak_kib;
-use crate::measure::network::program;
-use crate::system::postgres::Server;
 use crate::system::web::{Kept, sha256};
 
 /// The institution whose register it is.
@@ -85,33 +83,20 @@ struct Line {
 
 /// Makes a network whose register has so many holders, asks it, and stops it whatever happens.
 pub(super) fn measured_with(engine: Engine, holders: usize) -> Result<Booked, Failed> {
-    let program = program()?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build();
-    let runtime = runtime.map_err(|error| wrong(&error))?;
-    let folder = tempfile::tempdir().map_err(|error| wrong(&error))?;
-    let database = tempfile::tempdir().map_err(|error| wrong(&error))?;
-    let server = (engine == Engine::Postgres).then(|| Server::start(database.path()));
-    let made = served::made(
-        &folder.path().join("network"),
-        &[
-            ("notary", Role::Notary),
-            (REGISTRAR, Role::Registrar),
-            ("regulator", Role::Regulator),
-            (CUSTODIAN, Role::Custodian),
-        ],
-    )?;
-    let client = served::client(&made, server.as_ref(), (REGISTRAR, "registrar"))?;
-    runtime.block_on(async {
-        let mut processes = Processes::of(&made).with_program(&program);
-        let book = Book { made: &made, client: &client, folder: folder.path(), program: &program };
-        let result = tokio::select! {
-            result = book.measured(&mut processes, holders) => result,
-            _ = tokio::signal::ctrl_c() => Err(Failed::Wrong("stopped; nothing is left running".into())),
-        };
-        processes.stop().await;
-        result
-    })
+    let members = [
+        ("notary", Role::Notary),
+        (REGISTRAR, Role::Registrar),
+        ("regulator", Role::Regulator),
+        (CUSTODIAN, Role::Custodian),
+    ];
+    let stage = Stage::set(engine, &members, (REGISTRAR, "registrar"))?;
+    let book = Book {
+        made: &stage.made,
+        client: &stage.client,
+        folder: stage.folder(),
+        program: &stage.program,
+    };
+    stage.run(async |processes| book.measured(processes, holders).await)
 }
 
 /// The register that is asked.
@@ -124,7 +109,7 @@ struct Book<'a> {
 
 impl Book<'_> {
     async fn measured(&self, processes: &mut Processes, holders: usize) -> Result<Booked, Failed> {
-        let desk = served::opened(self.made, processes, &[]).await?;
+        let desk = opened(self.made, processes, &[]).await?;
         let asset = desk.terms(ASSET)?.terms.asset();
         processes.stop().await;
         self.populate(&desk, holders)?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ use sudare_ledger::registrar::{
     ALLOTMENTS_MAX, Allotment, Instruction as RegistrarInstruction, IssueOrder,
 };
 use sudare_ledger::role::Role;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use super::Size;
@@ -69,39 +71,72 @@ pub(super) struct Did {
     pub(super) settled: Duration,
 }
 
-/// Makes a network, runs it, and stops it whatever happens.
-pub(super) fn measured_with(engine: Engine, size: &Size) -> Result<Did, Failed> {
-    let program = program()?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build();
-    let runtime = runtime.map_err(|error| wrong(&error))?;
-    let folder = tempfile::tempdir().map_err(|error| wrong(&error))?;
-    // A folder of its own: it becomes that of the server's user.
-    let database = tempfile::tempdir().map_err(|error| wrong(&error))?;
-    let server = (engine == Engine::Postgres).then(|| Server::start(database.path()));
-    let made = made(
-        &folder.path().join("network"),
-        &[
-            ("notary", Role::Notary),
-            ("registrar", Role::Registrar),
-            ("regulator", Role::Regulator),
-            (HOME, Role::Custodian),
-            (OTHER, Role::Custodian),
-        ],
-    )?;
-    let client = Arc::new(client(&made, server.as_ref(), (HOME, "custodian"))?);
-    runtime.block_on(async {
-        let mut processes = Processes::of(&made).with_program(&program);
-        let result = tokio::select! {
-            result = measured(&made, &mut processes, &client, size) => result,
-            _ = tokio::signal::ctrl_c() => Err(Failed::Wrong("stopped; nothing is left running".into())),
-        };
-        processes.stop().await;
-        result
-    })
+/// A network one of whose members serves the API, not running yet, with what it needs.
+pub(super) struct Stage {
+    pub(super) made: Made,
+    pub(super) client: Arc<Client>,
+    pub(super) program: PathBuf,
+    runtime: Runtime,
+    folder: TempDir,
+    /// Ends before its folder goes.
+    _server: Option<Server>,
+    /// A folder of its own: it becomes that of the server's user.
+    _database: TempDir,
 }
 
-pub(super) fn made(folder: &Path, members: &[(&str, Role)]) -> Result<Made, Failed> {
+impl Stage {
+    /// Makes the network, and a client of the member that serves, of its own institution and with this role.
+    pub(super) fn set(
+        engine: Engine,
+        members: &[(&str, Role)],
+        serves: (&str, &str),
+    ) -> Result<Self, Failed> {
+        let runtime = Builder::new_multi_thread().enable_all().worker_threads(1).build();
+        let folder = tempfile::tempdir().map_err(|error| wrong(&error))?;
+        let database = tempfile::tempdir().map_err(|error| wrong(&error))?;
+        let server = (engine == Engine::Postgres).then(|| Server::start(database.path()));
+        let made = made(&folder.path().join("network"), members)?;
+        let client = Arc::new(client(&made, server.as_ref(), serves)?);
+        let runtime = runtime.map_err(|error| wrong(&error))?;
+        let program = program()?;
+        Ok(Self { made, client, program, runtime, folder, _server: server, _database: database })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Measures, and stops what runs by then, whatever happens.
+    pub(super) fn run<T>(
+        &self,
+        measured: impl AsyncFnOnce(&mut Processes) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        self.runtime.block_on(async {
+            let mut processes = Processes::of(&self.made).with_program(&self.program);
+            let result = tokio::select! {
+                result = measured(&mut processes) => result,
+                _ = tokio::signal::ctrl_c() => Err(Failed::Wrong("stopped; nothing is left running".into())),
+            };
+            processes.stop().await;
+            result
+        })
+    }
+}
+
+/// Makes a network, runs it, and stops it whatever happens.
+pub(super) fn measured_with(engine: Engine, size: &Size) -> Result<Did, Failed> {
+    let members = [
+        ("notary", Role::Notary),
+        ("registrar", Role::Registrar),
+        ("regulator", Role::Regulator),
+        (HOME, Role::Custodian),
+        (OTHER, Role::Custodian),
+    ];
+    let stage = Stage::set(engine, &members, (HOME, "custodian"))?;
+    stage.run(async |processes| measured(&stage.made, processes, &stage.client, size).await)
+}
+
+fn made(folder: &Path, members: &[(&str, Role)]) -> Result<Made, Failed> {
     let plan: Result<Vec<Planned>, Failed> = members
         .iter()
         .map(|(name, role)| {
@@ -113,7 +148,7 @@ pub(super) fn made(folder: &Path, members: &[(&str, Role)]) -> Result<Made, Fail
 }
 
 /// Has a member serve the API to one client, of its own institution and with this role.
-pub(super) fn client(
+fn client(
     made: &Made,
     server: Option<&Server>,
     (home, role): (&str, &str),
