@@ -139,6 +139,9 @@ fn what_cannot_be_written(place: &Place) {
         let _ = ran.badly(code, words);
         assert!(!place.join("no.xml").exists(), "{line}");
     };
+    let undated = format!("receive {B} --from-node custodian-a --asset {SOLD} --to INV-2");
+    let _ = place.says(&format!("{undated} --quantity 7 --trade-id S-0")).well();
+    refused(&format!("status {B} S-0"), 1, &["S-0", "--delivery-date"]);
     refused(&format!("confirmation {B} S-9"), 1, &["S-9", "has not settled"]);
     refused(&format!("cancellation {A} S-1"), 1, &["S-1", "has not asked"]);
     refused(&format!("confirmation {A} NONE"), 2, &["NONE"]);

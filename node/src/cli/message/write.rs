@@ -411,10 +411,9 @@ async fn of_trade(args: &TradeArgs, saying: Saying, output: &Output) -> Result<(
     let house = connection.node.member.name.as_str();
     let id = &args.trade_id;
     let outgoing = Outgoing::of_trade(trade, house, names.signed(), |id| names.node(id));
-    let outgoing = outgoing.ok_or_else(|| {
-        Failure::CheckFailed(format!(
-            "trade {id} has no delivery date, which the standard demands, or moves nothing: there is no message of it"
-        ))
+    let outgoing = outgoing.ok_or_else(|| match trade.delivery_date.as_str() {
+        "" => Failure::CheckFailed(WriteError::Undated(id.clone()).to_string()),
+        _ => Failure::CheckFailed(format!("trade {id} moves nothing: there is no message of it")),
     })?;
     let message = outgoing.message(saying).map_err(form)?;
     let message =
